@@ -1,0 +1,28 @@
+"""Coefficient makers: taps and kernels as plain float64 arrays, in correlation order.
+
+Everything here is NumPy and small; what it returns can be handed to `fastconv.correlate`, changed, printed or kept.
+"Correlation order" means that ``out[i] = sum over t of kernel[t] * image[i + t - centre]``; hand it to
+`fastconv.convolve` and a derivative changes its sign.
+"""
+
+from __future__ import annotations
+
+from .dense import binomial, box, farid, gaussian, laplace, prewitt, scharr, sobel
+from .taps import binomial_taps, box_taps, derivative_taps, gaussian_taps, laplace_taps, smoothing_taps
+
+__all__ = [
+    "binomial",
+    "binomial_taps",
+    "box",
+    "box_taps",
+    "derivative_taps",
+    "farid",
+    "gaussian",
+    "gaussian_taps",
+    "laplace",
+    "laplace_taps",
+    "prewitt",
+    "scharr",
+    "smoothing_taps",
+    "sobel",
+]
