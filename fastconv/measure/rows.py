@@ -1,0 +1,162 @@
+"""The one table of benchmark rows: what is filtered, how, and how far a peer's answer may lie from ours.
+
+A row is data.  `peers` turns it into calls of the other libraries, `timing` into figures, and the tests into
+comparisons: adding a line to `ROWS` adds it to all of them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+__all__ = ["MODE", "ROWS", "Row", "select"]
+
+#: the border of every row: the default of OpenCV, and one that all peers offer
+MODE = "mirror"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the table.
+
+    ``operator`` is a public function of fastconv and ``arguments`` its own arguments; ``dtype`` and ``out`` are
+    the image's and the result's dtype; ``layout`` is "plane", "colour" (H, W, 3) or "volume".
+    ``steps`` is how many grey levels a peer's integer result may differ, where it is not 1 (see `allowed`).
+    """
+
+    name: str
+    operator: str
+    arguments: dict[str, Any]
+    dtype: str
+    out: str
+    layout: str = "plane"
+    steps: dict[str, int] = field(default_factory=dict)
+
+    def image(self, size: tuple[int, int]) -> np.ndarray:
+        """A reproducible image of this row's dtype: about ``size[0] * size[1]`` samples a channel.
+
+        Smooth waves and noise over the whole range, so that neither rounding nor saturation goes untested.
+        """
+        shape: tuple[int, ...] = tuple(size)
+        if self.layout == "colour":
+            shape = (*size, 3)
+        elif self.layout == "volume":
+            edge = max(4, round((size[0] * size[1]) ** (1 / 3)))
+            shape = (edge // 2, edge, 2 * edge)
+        rng = np.random.default_rng(7)
+        dtype = np.dtype(self.dtype)
+        wave = np.sin(np.arange(shape[0]) / 37.0).reshape(-1, *[1] * (len(shape) - 1))
+        unit = 0.3 + 0.3 * wave + 0.4 * rng.random(shape, dtype=np.float32)
+        top = np.iinfo(dtype).max if dtype.kind in "iu" else 1.0
+        return np.clip(unit * top, 0, top).astype(dtype)
+
+    @property
+    def kernel(self) -> np.ndarray:
+        """The dense kernel over the filtered axes, before dilation: what `explain` is asked about."""
+        if self.operator == "correlate":
+            return np.asarray(self.arguments["kernel"])
+        if self.operator == "laplace":
+            return np.array([[0.0, 1, 0], [1, -4, 1], [0, 1, 0]])
+        if self.operator in _SMOOTHERS:
+            smooth = np.array(_SMOOTHERS[self.operator], dtype=float)
+            return np.outer(smooth, [-1.0, 0.0, 1.0])
+        taps = _gaussian_taps(self.arguments["sigma"]) if self.operator == "gaussian" else self._box_taps
+        full = np.multiply.outer(taps, taps)
+        return np.multiply.outer(taps, full) if self.layout == "volume" else full
+
+    @property
+    def _box_taps(self) -> np.ndarray:
+        return np.full(self.arguments["size"], 1.0 / self.arguments["size"])
+
+    def allowed(self, peer: str, image: np.ndarray) -> float:
+        """Largest difference from ``peer`` that counts as the same answer.
+
+        Float results: 1e-5 (float64: 1e-12) of sum|w| max|x|.  Integer results: 1, since peers round halves the
+        other way or truncate, or what ``steps`` says where they round more than once.
+        """
+        if np.dtype(self.out).kind in "iu":
+            return self.steps.get(peer, 1)
+        relative = 1e-12 if self.out == "float64" else 1e-5
+        top = float(np.max(np.abs(image.astype(np.float64)), initial=0.0))
+        return relative * float(np.abs(self.kernel).sum()) * top
+
+
+#: smoothing taps across the derivative
+_SMOOTHERS = {"sobel": (1, 2, 1), "scharr": (3, 10, 3)}
+#: SciPy stores both passes of an integer result, truncated; OpenCV's fixed-point Gaussian is up to two levels off
+_TWO_PASSES = {"scipy": 2, "opencv": 2}
+_BOX = {"scipy": 2}
+_EXACT = {"scipy": 0, "opencv": 0}
+
+
+def _gaussian_taps(sigma: float) -> np.ndarray:
+    radius = int(4.0 * sigma + 0.5)
+    taps = np.exp(-0.5 * (np.arange(-radius, radius + 1) / sigma) ** 2)
+    return taps / taps.sum()
+
+
+def _dense(size: int) -> np.ndarray:
+    """A kernel of full rank, without symmetry, that sums to 1: no method but the dense ones can serve it."""
+    kernel = np.random.default_rng(size).random((size, size), dtype=np.float32).astype(np.float64)
+    return kernel / kernel.sum()
+
+
+def _rows() -> list[Row]:
+    f32, u8 = "float32", "uint8"
+    axis = {"axis": 1}
+    rows = [
+        Row("sobel x, float32", "sobel", axis, f32, f32),
+        Row("sobel x, uint8 -> float32", "sobel", axis, u8, f32),
+        Row("sobel x, uint8 -> int16", "sobel", axis, u8, "int16", steps=_EXACT),
+        Row("scharr x, float32", "scharr", axis, f32, f32),
+        Row("scharr x, uint8 -> int16", "scharr", axis, u8, "int16", steps=_EXACT),
+        Row("laplace, float32", "laplace", {}, f32, f32),
+        Row("laplace, uint8 -> int16", "laplace", {}, u8, "int16", steps=_EXACT),
+    ]
+    rows += [
+        Row(f"gaussian {sigma:g}, {dtype}", "gaussian", {"sigma": sigma}, dtype, dtype, steps=_TWO_PASSES)
+        for sigma in (1.0, 3.0, 10.0)
+        for dtype in (f32, u8)
+    ]
+    rows += [
+        Row(f"box {size}, {dtype}", "box", {"size": size}, dtype, dtype, steps=_BOX)
+        for size in (3, 15, 63)
+        for dtype in (f32, u8)
+    ]
+    rows += [
+        Row(f"dense {size}x{size}, {dtype}", "correlate", {"kernel": _dense(size)}, dtype, dtype)
+        for size in (3, 5, 7, 15, 31)
+        for dtype in (f32, u8)
+    ]
+    rows += [
+        Row(f"dilated 3x3 d{step}, {dtype}", "correlate", {"kernel": _dense(3), "dilation": step}, dtype, dtype)
+        for step in (2, 4)
+        for dtype in (f32, u8)
+    ]
+    one = {"sigma": 1.0}
+    rows += [
+        Row("gaussian 1, RGB float32", "gaussian", one, f32, f32, "colour"),
+        Row("gaussian 1, RGB uint8", "gaussian", one, u8, u8, "colour", _TWO_PASSES),
+        Row("gaussian 1, float64", "gaussian", one, "float64", "float64"),
+        Row("gaussian 1, uint16", "gaussian", one, "uint16", "uint16", steps=_TWO_PASSES),
+        Row("gaussian 3, uint16", "gaussian", {"sigma": 3.0}, "uint16", "uint16", steps=_TWO_PASSES),
+        Row("gaussian 1, volume float32", "gaussian", one, f32, f32, "volume"),
+    ]
+    return rows
+
+
+#: every row of the table, in the order it is printed
+ROWS: tuple[Row, ...] = tuple(_rows())
+
+
+def select(words: list[str] | tuple[str, ...] | None = None) -> tuple[Row, ...]:
+    """The rows whose name contains one of ``words``; all of them without any.
+
+    >>> [row.name for row in select(["sobel x, uint8", "volume"])]
+    ['sobel x, uint8 -> float32', 'sobel x, uint8 -> int16', 'gaussian 1, volume float32']
+    """
+    if not words:
+        return ROWS
+    return tuple(row for row in ROWS if any(word in row.name for word in words))
