@@ -7,7 +7,10 @@ Everything here is NumPy and small; what it returns can be handed to `fastconv.c
 
 from __future__ import annotations
 
+from .composed import difference_of_gaussians, emboss, gaussian_laplace, identity, roberts, sharpen, unsharp
 from .dense import binomial, box, farid, gaussian, laplace, prewitt, scharr, sobel
+from .shapes import disk, gabor, motion
+from .spec import from_spec, names, parse
 from .taps import binomial_taps, box_taps, derivative_taps, gaussian_taps, laplace_taps, smoothing_taps
 
 __all__ = [
@@ -16,13 +19,26 @@ __all__ = [
     "box",
     "box_taps",
     "derivative_taps",
+    "difference_of_gaussians",
+    "disk",
+    "emboss",
     "farid",
+    "from_spec",
+    "gabor",
     "gaussian",
+    "gaussian_laplace",
     "gaussian_taps",
+    "identity",
     "laplace",
     "laplace_taps",
+    "motion",
+    "names",
+    "parse",
     "prewitt",
+    "roberts",
     "scharr",
+    "sharpen",
     "smoothing_taps",
     "sobel",
+    "unsharp",
 ]
