@@ -153,9 +153,7 @@ class Table:
             line[4::2] = [cell if cell.endswith(LOSS) else f"{cell}  " for cell in line[4::2]]
         widths = [max(len(cell) for cell in column) for column in zip(*grid, strict=True)]
         body = [
-            "  ".join(
-                cell.ljust(w) if i < 2 else cell.rjust(w) for i, (cell, w) in enumerate(zip(line, widths, strict=True))
-            )
+            [cell.ljust(w) if i < 2 else cell.rjust(w) for i, (cell, w) in enumerate(zip(line, widths, strict=True))]
             for line in grid
         ]
         return "\n".join([self.heading(), "", *("  ".join(line).rstrip() for line in body), "", *self.closing()])
