@@ -24,9 +24,9 @@ Maker = Callable[[Row, np.ndarray], "Call | None"]
 
 def ours(row: Row, image: np.ndarray, workers: int | None = 1) -> Call:
     """fastconv's own call for the row, into an output array made beforehand."""
-    import fastconv
+    from fastconv import filters
 
-    function = getattr(fastconv, row.operator)
+    function = getattr(filters, row.operator)
     options: dict[str, Any] = dict(row.arguments)
     leading = [options.pop(name) for name in ("kernel", "sigma", "size") if name in options]
     options |= {"mode": MODE, "dtype": row.out, "workers": workers, "out": np.empty(image.shape, row.out)}

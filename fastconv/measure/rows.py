@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from fastconv import kernels
+
 __all__ = ["MODE", "ROWS", "Row", "select"]
 
 #: the border of every row: the default of OpenCV, and one that all peers offer
@@ -55,20 +57,17 @@ class Row:
     @property
     def kernel(self) -> np.ndarray:
         """The dense kernel over the filtered axes, before dilation: what `explain` is asked about."""
+        given = self.arguments
+        ndim = 3 if self.layout == "volume" else 2
         if self.operator == "correlate":
-            return np.asarray(self.arguments["kernel"])
+            return np.asarray(given["kernel"])
+        if self.operator == "gaussian":
+            return kernels.gaussian(given["sigma"], ndim=ndim)
+        if self.operator == "box":
+            return kernels.box(given["size"], ndim=ndim)
         if self.operator == "laplace":
-            return np.array([[0.0, 1, 0], [1, -4, 1], [0, 1, 0]])
-        if self.operator in _SMOOTHERS:
-            smooth = np.array(_SMOOTHERS[self.operator], dtype=float)
-            return np.outer(smooth, [-1.0, 0.0, 1.0])
-        taps = _gaussian_taps(self.arguments["sigma"]) if self.operator == "gaussian" else self._box_taps
-        full = np.multiply.outer(taps, taps)
-        return np.multiply.outer(taps, full) if self.layout == "volume" else full
-
-    @property
-    def _box_taps(self) -> np.ndarray:
-        return np.full(self.arguments["size"], 1.0 / self.arguments["size"])
+            return kernels.laplace(ndim)
+        return getattr(kernels, self.operator)(given["axis"], ndim)
 
     def allowed(self, peer: str, image: np.ndarray) -> float:
         """Largest difference from ``peer`` that counts as the same answer.
@@ -83,18 +82,10 @@ class Row:
         return relative * float(np.abs(self.kernel).sum()) * top
 
 
-#: smoothing taps across the derivative
-_SMOOTHERS = {"sobel": (1, 2, 1), "scharr": (3, 10, 3)}
 #: SciPy stores both passes of an integer result, truncated; OpenCV's fixed-point Gaussian is up to two levels off
 _TWO_PASSES = {"scipy": 2, "opencv": 2}
 _BOX = {"scipy": 2}
 _EXACT = {"scipy": 0, "opencv": 0}
-
-
-def _gaussian_taps(sigma: float) -> np.ndarray:
-    radius = int(4.0 * sigma + 0.5)
-    taps = np.exp(-0.5 * (np.arange(-radius, radius + 1) / sigma) ** 2)
-    return taps / taps.sum()
 
 
 def _dense(size: int) -> np.ndarray:

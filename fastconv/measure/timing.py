@@ -73,14 +73,14 @@ def _measure(row: Row, image: np.ndarray, mine: Call, theirs: Call, peer: str, r
 
 
 def _method(row: Row, image: np.ndarray) -> str:
-    import fastconv
+    from fastconv.engine import explain
 
     options: dict[str, object] = {"mode": MODE, "dtype": row.out}
     if row.layout == "colour":
         options["channel_axis"] = -1
     elif row.layout == "volume":
         options["axes"] = (0, 1, 2)
-    return fastconv.explain(image, row.kernel, dilation=row.arguments.get("dilation", 1), **options).method
+    return explain(image, row.kernel, dilation=row.arguments.get("dilation", 1), **options).method
 
 
 def _rows(rows: Sequence[Row | str] | None) -> tuple[Row, ...]:
