@@ -59,13 +59,13 @@ def real(
     2.0
     """
     if above is not None:
-        bounds = f"a finite number > {above:g}"
+        bounds = f"a finite number > {above:.15g}"
     elif least > -math.inf:
-        bounds = f"a finite number >= {least:g}"
+        bounds = f"a finite number >= {least:.15g}"
     else:
         bounds = "a finite number"
     if most < math.inf:
-        bounds += f" and <= {most:g}"
+        bounds += f" and <= {most:.15g}"
     if isinstance(value, np.ndarray) and value.ndim == 0:
         value = value[()]
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, numbers.Real):

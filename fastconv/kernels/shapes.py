@@ -75,7 +75,7 @@ def gabor(
         max(abs(cut * across * cos), abs(cut * along * sin), 1.0),
         max(abs(cut * along * cos), abs(cut * across * sin), 1.0),
     ]
-    if not max(half) <= checks.MAX_RADIUS:
+    if not all(h <= checks.MAX_RADIUS for h in half):
         raise ValueError(
             f"n_stds * sigma must be at most {checks.MAX_RADIUS} samples; got {cut * max(along, across):.6g} "
             f"(sigma follows from frequency and bandwidth where it is not given)"
@@ -86,7 +86,8 @@ def gabor(
     x = np.arange(columns, -columns - 1, -1)
     x_turned = x * cos + y * sin
     y_turned = y * cos - x * sin
-    bell = np.exp(-0.5 * ((x_turned / along) ** 2 + (y_turned / across) ** 2))
+    with np.errstate(over="ignore"):  # exp(-inf) is the 0 that it should be
+        bell = np.exp(-0.5 * ((x_turned / along) ** 2 + (y_turned / across) ** 2))
     wave = (np.cos if wanted == "real" else np.sin)(2 * math.pi * f * x_turned + phase)
     scale = 1 / (2 * math.pi * along * across) if along * across else math.inf
     if not math.isfinite(scale):

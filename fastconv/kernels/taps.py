@@ -81,12 +81,10 @@ def gaussian_taps(sigma: float, *, order: int = 0, truncate: float = 4.0, radius
     with np.errstate(over="ignore", invalid="ignore"):
         q = np.zeros(order + 1)
         q[0] = 1.0
-        degree = np.arange(1.0, order + 1)
+        # q -> q' - q x / sigma^2 on coefficients; a matrix product, because its rounding is part of SciPy's bits
+        step = np.diag(np.arange(1.0, order + 1), 1) + np.diag(np.full(order, 1.0 / -variance), -1)
         for _ in range(order):
-            derived = np.zeros(order + 1)
-            derived[:-1] = degree * q[1:]
-            derived[1:] += q[:-1] * (1.0 / -variance)
-            q = derived
+            q = step.dot(q)
         # integer powers are exact; where they would wrap, float powers are right to the last bit or two
         position = x if r**order < 2**63 else x.astype(np.float64)
         taps = (position[:, None] ** np.arange(order + 1)).dot(q) * bell
