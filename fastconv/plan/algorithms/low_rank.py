@@ -1,0 +1,56 @@
+"""A 2-D kernel as the sum of a few outer products: two passes for each, while that is fewer taps than the window.
+
+The smallest number of terms that reproduces the kernel within rounding (plan/factor.py says what that is).  A
+Laplacian of Gaussian takes two.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from fastconv.core.ir import Caps, Pass, Problem, Term, Weights
+from fastconv.plan.bounds import factors_bound, unit
+from fastconv.plan.candidate import Candidate, Refusal, candidate
+from fastconv.plan.cost import line_counts
+from fastconv.plan.factor import low_rank_factors
+
+__all__ = ["offer"]
+
+#: taps on the shorter side beyond which the factors take longer than the image is worth
+LARGEST = 256
+
+
+def offer(problem: Problem, weights: Weights, caps: Caps) -> Candidate | Refusal:
+    """Possible for two filtered axes, where k (kh + kw) < kh kw for the k terms that are needed."""
+    if weights.taps is not None:
+        return Refusal("the taps are one outer product already")
+    kernel = weights.dense
+    if kernel.ndim != 2:
+        return Refusal(f"only for two filtered axes, not {kernel.ndim}")
+    if min(kernel.shape) > LARGEST:
+        return Refusal(f"only for kernels of at most {LARGEST} taps on the shorter side")
+    if not np.any(kernel):
+        return Refusal("its rank is 0")
+    most = (kernel.size - 1) // sum(kernel.shape)
+    if most < 1:
+        return Refusal("too small: two passes take as many taps as the window")
+    factors = low_rank_factors(kernel, unit(problem.accumulate), most)
+    if factors is None:
+        rows, columns = kernel.shape
+        return Refusal(f"no {most} terms make it up: k ({rows} + {columns}) taps are too many")
+    k = len(factors.terms)
+    together = "one outer product makes" if k == 1 else f"{k} outer products make"
+    note = f"{together} it up within rounding"
+    if factors.residual:
+        note += "; errors are relative to sum |w| max |x|"
+    return candidate(
+        problem,
+        caps,
+        "low_rank",
+        tuple(Term((Pass("line", (0, 1), taps=taps),)) for taps in factors.terms),
+        line_counts(problem, factors.terms),
+        multiplications=float(sum(np.count_nonzero(t) for taps in factors.terms for t in taps)),
+        error_bound=factors_bound(problem, factors),
+        rank=k,
+        note=note,
+    )
