@@ -1,0 +1,74 @@
+"""Fill the generated parts of README.md: the benchmark table and the table of bad input.
+
+    python bench/update_readme.py                              from the committed results
+    python bench/update_readme.py --measure --threads 1        measure first (an otherwise idle machine, minutes)
+
+Each part stands between ``<!-- NAME: begin -->`` and ``<!-- NAME: end -->``; a test holds that it is up to date.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import re
+import sys
+from pathlib import Path
+
+from fastconv import measure
+
+ROOT = Path(__file__).resolve().parent.parent
+README = ROOT / "README.md"
+RESULTS = ROOT / "bench" / "results"
+
+
+def benchmark_table() -> str:
+    """One table for each committed result, in the order of their names."""
+    stored = sorted(RESULTS.glob("*.json"))
+    if not stored:
+        return "Not measured yet: `python bench/update_readme.py --measure` on an idle machine fills this table."
+    tables = [measure.Table.from_json(path.read_text(encoding="utf-8")) for path in stored]
+    return "\n\n".join(table.markdown() for table in tables)
+
+
+def bad_input_table() -> str:
+    """The rows that the tests run: what is wrong, the call, and the message that it gets."""
+    sys.path.insert(0, str(ROOT / "tests"))
+    try:
+        return str(importlib.import_module("bad_input").markdown())
+    finally:
+        sys.path.remove(str(ROOT / "tests"))
+
+
+BLOCKS = {"benchmark": benchmark_table, "bad input": bad_input_table}
+
+
+def filled(text: str) -> str:
+    """README text with every generated part made anew."""
+    for name, make in BLOCKS.items():
+        pattern = re.compile(rf"(<!-- {name}: begin -->\n).*?(<!-- {name}: end -->)", re.DOTALL)
+        if len(pattern.findall(text)) != 1:
+            raise SystemExit(f"README.md must hold exactly one part named {name!r}")
+        body = make()
+        text = pattern.sub(lambda m, body=body: f"{m[1]}\n{body}\n\n{m[2]}", text)
+    return text
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--measure", action="store_true", help="run the table first and store its result")
+    parser.add_argument("--size", default="2048x2048", help="height x width (default 2048x2048)")
+    parser.add_argument("--threads", type=int, default=1, help="threads for both sides (default 1)")
+    parser.add_argument("--repeat", type=int, default=7, help="rounds (default 7)")
+    options = parser.parse_args()
+    if options.measure:
+        height, _, width = options.size.partition("x")
+        size = (int(height), int(width))
+        table = measure.run_table(size=size, threads=options.threads, repeat=options.repeat, progress=print)
+        print(table.text())
+        RESULTS.mkdir(exist_ok=True)
+        (RESULTS / f"{size[0]}x{size[1]}-threads{options.threads}.json").write_text(table.to_json(), encoding="utf-8")
+    README.write_text(filled(README.read_text(encoding="utf-8")), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
