@@ -1,0 +1,13 @@
+"""The only way down: what a caller said becomes a Problem, a Plan and an executed Plan.
+
+`run` filters, `explain` shows the decision without filtering.  Below this room there is no origin, no flip, no
+border word that needs reading and no array that a loop could misunderstand: `arrays` settles images and outputs,
+`normalise` settles parameters and coefficients, `dispatch` plans (once for each problem) and executes.
+"""
+
+from __future__ import annotations
+
+from .dispatch import Maker, clear_caches, explain, run
+from .normalise import kernel_weights, taps_weights
+
+__all__ = ["Maker", "clear_caches", "explain", "kernel_weights", "run", "taps_weights"]

@@ -1,0 +1,159 @@
+"""What is installed and how it is set (`info`), and compiling ahead of the first image (`warmup`)."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import platform
+import time
+from collections.abc import Callable, Mapping, Sequence
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from fastconv.core.dtypes import resolve_output
+from fastconv.core.errors import bad_type, bad_value
+from fastconv.core.threads import worker_count
+
+from . import filters
+
+__all__ = ["Table", "info", "warmup"]
+
+_PACKAGES = ("numpy", "numba", "llvmlite", "scipy", "scikit-image", "pillow")
+_PREFIXES = ("FASTCONV_", "NUMBA_")
+_VARIABLES = ("OMP_NUM_THREADS",)
+
+
+class Table(dict[str, Any]):
+    """A dict that prints as aligned lines."""
+
+    def __str__(self) -> str:
+        width = max(map(len, self), default=0)
+        return "\n".join(f"{name:<{width}}  {_text(value)}" for name, value in self.items())
+
+    __repr__ = __str__
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return ", ".join(f"{k}={v}" for k, v in value.items()) or "none"
+    if isinstance(value, float):
+        return f"{value:.2f} s"
+    return str(value)
+
+
+def info() -> Table:
+    """What this installation is made of and how it is set.
+
+    Returns
+    -------
+    mapping, which prints as a table: versions, the processor, the threads a call may use, the backends, where
+    compiled code is kept, and the environment variables that are set and read.
+
+    >>> import fastconv as fc
+    >>> report = fc.info()
+    >>> report["fastconv"] == fc.__version__, report["threads"] >= 1
+    (True, True)
+    """
+    report = Table(fastconv=_version("fastconv"), python=f"{platform.python_version()} on {platform.platform()}")
+    report.update({name: _version(name) for name in _PACKAGES})
+    report["processor"] = _processor()
+    report["cores"] = os.cpu_count() or 1
+    report["threads"] = worker_count(None)
+    report["backends"] = "cpu"
+    report["cache"] = _cache()
+    report["environment"] = {
+        name: value for name, value in sorted(os.environ.items()) if name.startswith(_PREFIXES) or name in _VARIABLES
+    }
+    return report
+
+
+def _version(package: str) -> str:
+    if package == "fastconv":
+        return str(importlib.import_module("fastconv").__version__)
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return "not installed"
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        lines = []
+    named = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(named, "") or platform.processor() or platform.machine()
+
+
+def _cache() -> str:
+    describe = getattr(importlib.import_module("fastconv.loops.jit"), "cache_directory", None)
+    return str(describe()) if describe else os.environ.get("NUMBA_CACHE_DIR", "beside the package's files")
+
+
+#: the common filters: what it is called -> the call
+_COMMON: dict[str, Callable[..., Any]] = {
+    "sobel": lambda image, **o: filters.sobel(image, **o),
+    "sobel along one axis": lambda image, **o: filters.sobel(image, axis=1, **o),
+    "gaussian 1": lambda image, **o: filters.gaussian(image, 1.0, **o),
+    "gaussian 3": lambda image, **o: filters.gaussian(image, 3.0, **o),
+    "box 5": lambda image, **o: filters.box(image, 5, **o),
+    "kernel 3x3": lambda image, **o: filters.correlate(image, _ASYMMETRIC, method="direct", **o),
+    "laplace": lambda image, **o: filters.laplace(image, **o),
+    "unsharp mask": lambda image, **o: filters.unsharp_mask(image, **o),
+}
+_ASYMMETRIC = [[1.0, 2.0, 0.5], [-3.0, 4.0, 1.0], [2.0, 7.0, -1.0]]
+
+
+def warmup(
+    dtypes: DTypeLike | Sequence[DTypeLike] = ("uint8", "float32"), *, names: Sequence[str] | None = None
+) -> Table:
+    """Compile the common filters now, so that the first image does not wait for them.
+
+    What is compiled is kept on disk: in later processes the same call takes a fraction of a second.
+
+    Parameters
+    ----------
+    dtypes : image dtypes, one or several.  Their default result dtypes are compiled.
+    names : which filters; None is all of "sobel", "sobel along one axis", "gaussian 1", "gaussian 3", "box 5",
+        "kernel 3x3", "laplace" and "unsharp mask".
+
+    Returns
+    -------
+    mapping from "filter, dtype" to seconds, which prints as a table.
+
+    Raises
+    ------
+    TypeError, ValueError : a dtype that images cannot have; an unknown name.
+
+    >>> import fastconv as fc
+    >>> list(fc.warmup("float32", names=["gaussian 1"]))
+    ['gaussian 1, float32']
+    """
+    several = dtypes if isinstance(dtypes, list | tuple) else (dtypes,)
+    if not several:
+        raise bad_value("dtypes", dtypes, "one or more dtypes")
+    kinds = [resolve_output(_named(d), np.dtype(np.float32)) for d in several]
+    if isinstance(names, str):
+        raise bad_type("names", names, "None or a sequence of strings")
+    chosen = list(_COMMON) if names is None else list(names)
+    for name in chosen:
+        if name not in _COMMON:
+            raise bad_value("names", name, f"some of {', '.join(_COMMON)}")
+    report = Table()
+    for kind in kinds:
+        image = np.zeros((512, 768), kind)  # as large as a small photograph: its plans are those of larger ones
+        for name in chosen:
+            start = time.perf_counter()
+            _COMMON[name](image)
+            report[f"{name}, {kind}"] = time.perf_counter() - start
+    return report
+
+
+def _named(dtype: Any) -> Any:
+    if dtype is None:
+        raise bad_type("dtypes", dtype, "a dtype, or several")
+    return dtype
