@@ -1,4 +1,4 @@
-"""Fill the generated parts of README.md: the benchmark table and the table of bad input.
+"""Fill the generated parts of README.md: a plan's text, the table of bad input, the benchmarks.
 
     python bench/update_readme.py                              from the committed results
     python bench/update_readme.py --measure --threads 1        measure first (an otherwise idle machine, minutes)
@@ -14,7 +14,7 @@ import re
 import sys
 from pathlib import Path
 
-from fastconv import measure
+from fastconv import explain, kernels, measure
 
 ROOT = Path(__file__).resolve().parent.parent
 README = ROOT / "README.md"
@@ -30,6 +30,13 @@ def benchmark_table() -> str:
     return "\n\n".join(table.markdown() for table in tables)
 
 
+def explained() -> str:
+    """The text of a plan: a Laplacian of a Gaussian on a photograph of 2 Mpx."""
+    call = "fc.explain((1080, 1920), fc.kernels.gaussian_laplace(2.0))"
+    plan = explain((1080, 1920), kernels.gaussian_laplace(2.0))
+    return f"```text\n# print({call})\n{plan}\n```"
+
+
 def bad_input_table() -> str:
     """The rows that the tests run: what is wrong, the call, and the message that it gets."""
     sys.path.insert(0, str(ROOT / "tests"))
@@ -39,7 +46,7 @@ def bad_input_table() -> str:
         sys.path.remove(str(ROOT / "tests"))
 
 
-BLOCKS = {"benchmark": benchmark_table, "bad input": bad_input_table}
+BLOCKS = {"explain": explained, "bad input": bad_input_table, "benchmark": benchmark_table}
 
 
 def filled(text: str) -> str:

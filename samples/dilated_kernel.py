@@ -20,10 +20,8 @@ layers = []
 for dilation in (1, 2, 4, 8):
     blurred = fc.correlate(smooth, kernel, dilation=dilation, mode="mirror")
     layers.append(smooth - blurred)
-    span = 4 * dilation + 1
-    print(
-        f"dilation {dilation}: reaches over {span} x {span} samples, detail up to {abs(layers[-1]).max():.1f} grey levels"
-    )
+    span, peak = 4 * dilation + 1, abs(layers[-1]).max()
+    print(f"dilation {dilation}: reaches over {span} x {span} samples, detail up to {peak:.1f} grey levels")
     save(folder / f"dilated_detail_{dilation}.png", 127.5 + 8 * layers[-1])
     smooth = blurred
 

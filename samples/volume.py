@@ -1,6 +1,6 @@
 """Three filtered axes: an image sequence (time, rows, columns) with photon noise, smoothed in space and time.
 
-The sequence is a real cell, drifting, at about 20 photons for the brightest pixel: what a fast microscope records.
+A real cell, made to drift, with the noise of 20 photons in the brightest pixel: what a fast microscope would record.
 """
 
 import numpy as np

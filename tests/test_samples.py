@@ -55,7 +55,7 @@ def test_script_runs(script: str, tmp_path: Path) -> None:
 
 def test_scripts_are_short_and_the_folder_is_small() -> None:
     for name in SCRIPTS:
-        assert len((SAMPLES / name).read_text(encoding="utf-8").splitlines()) <= 42, name
+        assert len((SAMPLES / name).read_text(encoding="utf-8").splitlines()) <= 40, name
     assert sum(p.stat().st_size for p in SAMPLES.iterdir() if p.is_file()) < 2_000_000
 
 
