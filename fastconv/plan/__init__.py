@@ -15,10 +15,12 @@ from .candidate import Candidate, Refusal
 
 __all__ = ["choose"]
 
-#: "auto" compares costs times these.  Between a window and its exact factors fewer multiplications win, unless they
-#: are clearly slower.  A running sum's and a spectrum's errors, and the reach of a NaN, are relative to a line and a
-#: tile instead of the window: they must be clearly cheaper.  All stay below the 1.3 that bench/choice.py allows.
-HANDICAP = {"direct": 1.2, "running_sum": 1.05, "fft": 1.25}
+#: "auto" compares costs times these.  A running sum's and a spectrum's errors are relative to a line and a tile instead
+#: of the window: they must be clearly cheaper.
+HANDICAP = {"running_sum": 1.05, "fft": 1.15}
+#: and a window's cost times this where its factors take fewer multiplications: in a near tie fewer win.  All stay below
+#: the 1.3 that bench/choice.py allows a choice to cost.
+WINDOW_HANDICAP = 1.2
 
 
 def choose(problem: Problem, weights: Weights, caps: Caps) -> Plan:
@@ -52,13 +54,20 @@ def choose(problem: Problem, weights: Weights, caps: Caps) -> Plan:
         if not candidates:
             reasons = "; ".join(f"{name}: {reason}" for name, reason in refused.items())
             raise bad_value("backend", caps.backend, f"one that can compute this kernel ({reasons})")
-        chosen = min(candidates.values(), key=lambda c: c.cost_ns * HANDICAP.get(c.method, 1.0))
+        chosen = min(candidates.values(), key=lambda c: c.cost_ns * _handicap(c, candidates))
     elif method in candidates:
         chosen = candidates[method]
     else:
         allowed = f"'auto', {_listed(tuple(candidates))}" if candidates else "'auto'"
         raise bad_value("method", method, f"{allowed} for this kernel ({method}: {refused[method]})")
     return _plan(problem, weights, chosen, candidates, refused)
+
+
+def _handicap(c: Candidate, candidates: dict[str, Candidate]) -> float:
+    if c.method != "direct":
+        return HANDICAP.get(c.method, 1.0)
+    factors = (candidates[m] for m in ("separable", "low_rank") if m in candidates)
+    return WINDOW_HANDICAP if any(f.multiplications < c.multiplications for f in factors) else 1.0
 
 
 def _plan(

@@ -50,5 +50,5 @@ def offer(problem: Problem, weights: Weights, caps: Caps) -> Candidate | Refusal
         spectrum_counts(problem, tile),
         multiplications=kept * (levels + 2),  # two real transforms of N/2 log2 N each, and the product
         error_bound=gamma(math.ceil(6 * levels), unit(problem.accumulate)) + output_rounding(problem),
-        note="the same work for every kernel size; errors, a NaN too, spread over a tile: relative to its largest |x|",
+        note="the same work for every size; errors (a NaN too) spread over a tile, relative to its largest |x|",
     )

@@ -1,7 +1,7 @@
 """A 2-D kernel as the sum of a few outer products: two passes for each, while that is fewer taps than the window.
 
 The smallest number of terms that reproduces the kernel within rounding (plan/factor.py says what that is).  A
-Laplacian of Gaussian takes two.
+Laplacian of Gaussian takes two.  A kernel that takes one is left to `separable`, unless this method is asked for.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from fastconv.core.ir import Caps, Pass, Problem, Term, Weights
 from fastconv.plan.bounds import factors_bound, unit
 from fastconv.plan.candidate import Candidate, Refusal, candidate
 from fastconv.plan.cost import line_counts
-from fastconv.plan.factor import low_rank_factors
+from fastconv.plan.factor import kernel_unit, low_rank_factors, rank_one_factors
 
 __all__ = ["offer"]
 
@@ -22,8 +22,9 @@ LARGEST = 256
 
 def offer(problem: Problem, weights: Weights, caps: Caps) -> Candidate | Refusal:
     """Possible for two filtered axes, where k (kh + kw) < kh kw for the k terms that are needed."""
-    if weights.taps is not None:
-        return Refusal("the taps are one outer product already")
+    asked = problem.method == "low_rank"
+    if weights.taps is not None and not asked:
+        return Refusal("one outer product is 'separable'")
     kernel = weights.dense
     if kernel.ndim != 2:
         return Refusal(f"only for two filtered axes, not {kernel.ndim}")
@@ -36,13 +37,14 @@ def offer(problem: Problem, weights: Weights, caps: Caps) -> Candidate | Refusal
         return Refusal("too small: two passes take as many taps as the window")
     factors = low_rank_factors(kernel, unit(problem.accumulate), most)
     if factors is None:
-        rows, columns = kernel.shape
-        return Refusal(f"no {most} terms make it up: k ({rows} + {columns}) taps are too many")
+        return Refusal(f"it takes more than {most} {'term' if most == 1 else 'terms'}: more taps than the window")
     k = len(factors.terms)
+    if k == 1 and not asked and rank_one_factors(kernel, kernel_unit(kernel, unit(problem.accumulate))) is not None:
+        return Refusal("one outer product is 'separable'")
     together = "one outer product makes" if k == 1 else f"{k} outer products make"
     note = f"{together} it up within rounding"
     if factors.residual:
-        note += "; errors are relative to sum |w| max |x|"
+        note += "; its error is relative to sum |w| max |x|"
     return candidate(
         problem,
         caps,

@@ -1,7 +1,7 @@
 """A kernel of equal coefficients: a sum that slides, gaining one sample and losing one, whatever its size.
 
 Sums of integers are exact.  Sums of floats are taken in float64, and err relative to the largest value along
-the line, not in the window; one NaN or infinity stays in the sum to the end of its line.
+the line, not in the window: what a large value's rounding leaves in the sum stays after it has left the window.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def offer(problem: Problem, weights: Weights, caps: Caps) -> Candidate | Refusal
     note = "all coefficients are equal: a sliding sum, whatever the size"
     if not exact:
         bound += sum(gamma(2 * (n + k), UNIT64) for n, k in _lines(problem))
-        note += "; errors are relative to the line's largest value, and a NaN reaches the line's end"
+        note += "; its error is relative to the line's largest |x|"
     sweep = Pass("sum", tuple(range(len(problem.size))), size=problem.size, scale=scale)
     return candidate(
         problem,
