@@ -13,6 +13,7 @@ file that replaces the target only when it is whole.
 
 from .alpha import join_alpha, split_alpha
 from .picture import MAX_PIXELS, SIGNED, FileError, Picture, to_dtype
+from .replace import replacing
 from .store import READABLE, WRITABLE, check_target, read, write
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "check_target",
     "join_alpha",
     "read",
+    "replacing",
     "split_alpha",
     "to_dtype",
     "write",
