@@ -94,6 +94,7 @@ def _cache() -> str:
     return str(describe()) if describe else os.environ.get("NUMBA_CACHE_DIR", "beside the package's files")
 
 
+_ASYMMETRIC = [[1.0, 2.0, 0.5], [-3.0, 4.0, 1.0], [2.0, 7.0, -1.0]]
 #: the common filters: what it is called -> the call
 _COMMON: dict[str, Callable[..., Any]] = {
     "sobel": lambda image, **o: filters.sobel(image, **o),
@@ -105,7 +106,6 @@ _COMMON: dict[str, Callable[..., Any]] = {
     "laplace": lambda image, **o: filters.laplace(image, **o),
     "unsharp mask": lambda image, **o: filters.unsharp_mask(image, **o),
 }
-_ASYMMETRIC = [[1.0, 2.0, 0.5], [-3.0, 4.0, 1.0], [2.0, 7.0, -1.0]]
 
 
 def warmup(

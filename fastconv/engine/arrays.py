@@ -86,7 +86,7 @@ def as_output(out: Any, dtype: Any, image_dtype: np.dtype) -> np.dtype:
         raise bad_value("out", out, f"an array of dtype {resolve_output(dtype, image_dtype)}, as dtype= says")
     if not out.flags.writeable:
         raise bad_value("out", "a read-only array", "writable")
-    if 0 in out.strides and any(s == 0 and n > 1 for s, n in zip(out.strides, out.shape, strict=True)):
+    if 0 in out.strides and out.size and any(s == 0 and n > 1 for s, n in zip(out.strides, out.shape, strict=True)):
         raise bad_value("out", "a broadcast array", "an array whose elements do not share memory")
     return native
 

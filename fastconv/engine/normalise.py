@@ -274,7 +274,7 @@ def problems(
         if reach(k, d) > MAX_REACH:
             name = "dilation" if d > 1 else "kernel"
             raise bad_value(name, d if d > 1 else k, f"small enough that {k} taps reach {MAX_REACH} samples or fewer")
-    spelled: tuple[str, ...] = per_axis("mode", mode, count)
+    spelled = per_axis("mode", mode, count, lambda _, word: canonical_mode(word))
     order = sorted(range(count), key=axes.__getitem__)
 
     def placed(values: tuple[T, ...]) -> tuple[T, ...]:

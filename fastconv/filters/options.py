@@ -59,11 +59,11 @@ class LineOptions(TypedDict, total=False):
     workers: int | None
 
 
-_ANNOTATIONS = {**inspect.get_annotations(LineOptions), **inspect.get_annotations(Options)}
+_ANNOTATIONS = {**LineOptions.__annotations__, **Options.__annotations__}
+_DEFAULTS = inspect.signature(run).parameters
 _PARAMETERS = {
-    name: p.replace(annotation=_ANNOTATIONS.get(name, p.annotation))
-    for name, p in inspect.signature(run).parameters.items()
-    if name in OPTIONS
+    name: _DEFAULTS[name].replace(annotation=getattr(_ANNOTATIONS[name], "__forward_arg__", _ANNOTATIONS[name]))
+    for name in OPTIONS
 }
 
 

@@ -1,0 +1,65 @@
+"""Hypothesis profiles, and a backend that computes with the oracle and records what reached it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import oracle
+import pytest
+from hypothesis import HealthCheck, settings
+
+from fastconv.core.ir import Caps, Plan
+
+settings.register_profile("default", max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("fuzz", max_examples=2000, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("default")
+
+
+def pytest_collection_modifyitems(config: pytest.Config) -> None:
+    if "fuzz" in str(config.getoption("markexpr")).replace("not fuzz", ""):
+        settings.load_profile("fuzz")
+
+
+class Recorder:
+    """A backend made of the oracle; ``calls`` holds what it was asked to execute."""
+
+    CAPS = Caps("cpu", frozenset({"line", "window", "sum", "spectrum"}))
+
+    def __init__(self) -> None:
+        self.calls: list[dict[str, Any]] = []
+
+    def execute(self, plans: tuple[Plan, ...], combine: str, image: np.ndarray, out: np.ndarray, workers: int) -> None:
+        self.calls.append({"plans": plans, "combine": combine, "image": image, "out": out, "workers": workers})
+        answers = []
+        for plan in plans:
+            p = plan.problem
+            origin = tuple(b // d - k // 2 for b, d, k in zip(p.before, p.dilation, p.size, strict=True))
+            answers.append(
+                oracle.correlate(
+                    image,
+                    plan.weights.dense,
+                    p.axes,
+                    mode=p.mode,
+                    cval=p.cval,
+                    origin=origin,
+                    stride=p.stride,
+                    dilation=p.dilation,
+                )
+            )
+        value = (oracle.added if combine == "sum" else oracle.magnitude)(answers).value
+        stored = oracle.stored(value, out.dtype)
+        out[...] = stored if out.dtype.kind == "f" else np.rint(stored)
+
+
+@pytest.fixture
+def recorder(monkeypatch: pytest.MonkeyPatch) -> Iterator[Recorder]:
+    """The engine's backend replaced by a `Recorder`, with empty caches before and after."""
+    from fastconv.engine import clear_caches, dispatch
+
+    fake = Recorder()
+    monkeypatch.setattr(dispatch, "_backend", lambda name: fake)
+    clear_caches()
+    yield fake
+    clear_caches()
