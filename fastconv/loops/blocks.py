@@ -1,0 +1,273 @@
+"""Straight-line blocks of vectors: the few things that every CPU loop does to a row.
+
+Arguments that end in ``_t`` are dtype tokens; ``taps``, ``fold``, ``rows`` and ``vectors`` are tuples of Nones.
+``taps`` () means a count known only at run time.  ``fold``: () any taps, (None,) symmetric, (None, None)
+antisymmetric, where each pair of samples shares one multiplication.  Weights are tables in the accumulate dtype.
+"""
+
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+from .vec import I8, I64, PTR, Emitter, count, scalar_type
+
+CHUNK = 4  # taps (or pairs) that one turn of a run-time loop unrolls
+
+
+def _signature(n, *tokens):
+    return types.void(*[types.intp] * n, *tokens)
+
+
+def _accumulate(e, fold, taps, n, out, sample, weight):
+    """Sums over taps for each of ``out`` outputs: ``sample(k, r)`` is tap k's vector for output r.
+
+    ``k`` is a pair ``(base, j)``: an LLVM tap number (or None) plus a number known now.
+    """
+    b = e.b
+    sums = [e.zero() for _ in range(out)]
+
+    join = e.add if fold == 1 else e.sub
+
+    def tap(sums, k):
+        w = weight(k)
+        return [e.fma(sample(k, r), w, s) for r, s in enumerate(sums)]
+
+    def pair(sums, high, low, j):  # taps high + j and low - j share a weight
+        w = weight((high, j))
+        return [e.fma(join(sample((high, j), r), sample((low, -j), r)), w, s) for r, s in enumerate(sums)]
+
+    if taps:
+        middle = taps // 2
+        if not fold:
+            for k in range(taps):
+                sums = tap(sums, (None, k))
+            return sums
+        if fold == 1:
+            sums = tap(sums, (None, middle))
+        for k in range(1, middle + 1):
+            w = weight((None, middle + k))
+            both = [join(sample((None, middle + k), r), sample((None, middle - k), r)) for r in range(out)]
+            sums = [e.fma(x, w, s) for x, s in zip(both, sums, strict=True)]
+        return sums
+
+    # a count known at run time: CHUNK at a time, then one at a time
+    one, chunk = e.const(1), e.const(CHUNK)
+    if not fold:
+        whole = b.and_(n, e.const(-CHUNK))
+
+        def turn(i, sums):
+            for j in range(CHUNK):
+                sums = tap(sums, (i, j))
+            return sums
+
+        sums = e.repeat(e.const(0), whole, chunk, sums, turn)
+        return e.repeat(whole, n, one, sums, lambda i, s: tap(s, (i, 0)))
+    middle = b.lshr(n, one)
+    if fold == 1:
+        sums = tap(sums, (middle, 0))
+    whole = b.and_(middle, e.const(-CHUNK))
+
+    def pairs(width):
+        def turn(i, sums):
+            high, low = b.add(middle, i), b.sub(middle, i)
+            for j in range(1, width + 1):
+                sums = pair(sums, high, low, j)
+            return sums
+
+        return turn
+
+    sums = e.repeat(e.const(0), whole, chunk, sums, pairs(CHUNK))
+    return e.repeat(whole, middle, one, sums, pairs(1))
+
+
+def _index(e, k, more=0):
+    """A tap number (base, j) + more as a number known now or an LLVM value."""
+    base, j = k
+    return j + more if base is None else e.plus(base, j + more)
+
+
+@intrinsic
+def vertical(typingctx, table, x, w, n, line, pitch, src_t, acc_t, taps, fold, rows, narrow):
+    """line[r] = sum over k of w[k] * row[r + k][x:], r < rows, for one vector of samples.
+
+    ``table``: address of int64 row addresses, n + rows - 1 of them; ``x``: byte offset in those rows;
+    ``line``: address of the first result, ``pitch`` bytes to the next; ``narrow`` (None,): one sample, not a vector.
+    """
+
+    def codegen(context, builder, sig, args):
+        table, x, w, n, line, pitch = args[:6]
+        e = Emitter(builder, acc_t.dtype, 1 if count(narrow) else None)
+        seen = {}
+
+        def sample(k, r):
+            base, j = k
+            key = (id(base), j + r)
+            if key not in seen:
+                row = e.integer(table, _index(e, k, r))
+                seen[key] = (base, e.load(builder.add(row, x), src_t.dtype))
+            return seen[key][1]
+
+        out = count(rows)
+        sums = _accumulate(e, count(fold), count(taps), n, out, sample, lambda k: e.weight(w, _index(e, k)))
+        for r, s in enumerate(sums):
+            e.store(builder.add(line, e.times(pitch, r)), s, acc_t.dtype)
+        return context.get_dummy_value()
+
+    return _signature(6, src_t, acc_t, taps, fold, rows, narrow), codegen
+
+
+@intrinsic
+def horizontal(typingctx, line, step, w, n, out, some, acc_t, out_t, taps, fold, vectors, unit, streaming, partial):
+    """out[x:] = sum over k of w[k] * line[x + k * step:], for ``vectors`` vectors of samples.
+
+    ``line``: address of the first tap's first sample; ``step``: bytes between taps (``unit`` (None,): one sample).
+    ``partial`` (None,): one vector of which only the first ``some`` samples are stored.
+    """
+
+    def codegen(context, builder, sig, args):
+        line, step, w, n, out, some = args[:6]
+        e = Emitter(builder, acc_t.dtype)
+        if count(unit):
+            step = e.const(e.size)
+        v_ = count(vectors)
+        seen = {}
+
+        def sample(k, v):
+            base, j = k
+            if count(unit) and base is None:
+                key = (None, v * e.n + j)
+                at = lambda: e.plus(line, e.size * (v * e.n + j))
+            else:
+                key = (id(base), j, v)
+                at = lambda: e.plus(start(k), e.size * e.n * v)
+            if key not in seen:
+                seen[key] = (base, e.load(at(), acc_t.dtype))
+            return seen[key][1]
+
+        starts = {}
+
+        def start(k):
+            base, j = k
+            key = (id(base), j)
+            if key not in starts:
+                i = _index(e, k)
+                far = e.times(step, i) if isinstance(i, int) else builder.mul(step, i)
+                starts[key] = (base, builder.add(line, far))
+            return starts[key][1]
+
+        sums = _accumulate(e, count(fold), count(taps), n, v_, sample, lambda k: e.weight(w, _index(e, k)))
+        width = out_t.dtype.bitwidth // 8
+        for v, s in enumerate(sums):
+            if count(partial):
+                e.store_some(out, s, out_t.dtype, some)
+            else:
+                e.store(e.plus(out, width * e.n * v), s, out_t.dtype, bool(count(streaming)))
+        return context.get_dummy_value()
+
+    return _signature(6, acc_t, out_t, taps, fold, vectors, unit, streaming, partial), codegen
+
+
+@intrinsic
+def window(typingctx, table, x, w, n, out, some, src_t, acc_t, out_t, vectors, streaming, partial):
+    """out = sum over t < n of w[t] * samples at (table[t] + x), for ``vectors`` vectors of samples.
+
+    ``table``: address of the int64 address of each tap's first sample; any set of taps, in any dimensions.
+    """
+
+    def codegen(context, builder, sig, args):
+        table, x, w, n, out, some = args[:6]
+        e = Emitter(builder, acc_t.dtype)
+        v_ = count(vectors)
+        narrow = src_t.dtype.bitwidth // 8
+        width = out_t.dtype.bitwidth // 8
+
+        def turn(t, sums):
+            at = builder.add(e.integer(table, t), x)
+            wt = e.weight(w, t)
+            return [e.fma(e.load(e.plus(at, narrow * e.n * v), src_t.dtype), wt, s) for v, s in enumerate(sums)]
+
+        sums = e.repeat(e.const(0), n, e.const(1), [e.zero()] * v_, turn)
+        for v, s in enumerate(sums):
+            if count(partial):
+                e.store_some(out, s, out_t.dtype, some)
+            else:
+                e.store(e.plus(out, width * e.n * v), s, out_t.dtype, bool(count(streaming)))
+        return context.get_dummy_value()
+
+    return _signature(6, src_t, acc_t, out_t, vectors, streaming, partial), codegen
+
+
+@intrinsic
+def convert(typingctx, line, src, src_t, acc_t, narrow):
+    """line = samples at ``src`` in the accumulate dtype: one vector, or one sample where ``narrow`` is (None,)."""
+
+    def codegen(context, builder, sig, args):
+        e = Emitter(builder, acc_t.dtype, 1 if count(narrow) else None)
+        e.store(args[0], e.load(args[1], src_t.dtype), acc_t.dtype)
+        return context.get_dummy_value()
+
+    return _signature(2, src_t, acc_t, narrow), codegen
+
+
+@intrinsic
+def fetch(typingctx, address, dtype_t):
+    """The number of the token's dtype at an address."""
+
+    def codegen(context, builder, sig, args):
+        v = builder.load(builder.inttoptr(args[0], scalar_type(dtype_t.dtype).as_pointer()))
+        v.align = 1
+        return v
+
+    return dtype_t.dtype(types.intp, dtype_t), codegen
+
+
+@intrinsic
+def put(typingctx, address, value):
+    """Store a number at an address."""
+
+    def codegen(context, builder, sig, args):
+        builder.store(args[1], builder.inttoptr(args[0], args[1].type.as_pointer())).align = 1
+        return context.get_dummy_value()
+
+    return types.void(types.intp, value), codegen
+
+
+@intrinsic
+def call_row(typingctx, function, arguments):
+    """Call the compiled loop at address ``function`` with a tuple of int64 arguments.
+
+    Lets one driver run many row functions, so that what is compiled adds up instead of multiplying.
+    """
+    types_ = tuple(arguments)
+
+    def codegen(context, builder, sig, args):
+        conv = context.call_conv
+        fnty = conv.get_function_type(types.none, types_)
+        callee = builder.inttoptr(args[0], fnty.as_pointer())
+        values = [builder.extract_value(args[1], i) for i in range(len(types_))]
+        ret = cgutils.alloca_once(builder, fnty.args[0].pointee)
+        exc = cgutils.alloca_once(builder, fnty.args[1].pointee)
+        builder.store(ir.Constant(fnty.args[1].pointee, None), exc)
+        builder.call(callee, [ret, exc, *values])
+        return context.get_dummy_value()
+
+    return types.void(types.intp, arguments), codegen
+
+
+@intrinsic
+def prefetch(typingctx, address):
+    """Ask for the cache line at an address; any address is allowed."""
+
+    def codegen(context, builder, sig, args):
+        i32 = ir.IntType(32)
+        name = "llvm.prefetch.p0"
+        fnty = ir.FunctionType(ir.VoidType(), [PTR, i32, i32, i32])
+        found = builder.module.globals.get(name) or ir.Function(builder.module, fnty, name)
+        builder.call(found, [builder.inttoptr(args[0], PTR), i32(0), i32(3), i32(1)])
+        return context.get_dummy_value()
+
+    return types.void(types.intp), codegen
+
+
+__all__ = ["I8", "I64", "call_row", "convert", "fetch", "horizontal", "prefetch", "put", "vertical", "window"]

@@ -1,0 +1,114 @@
+"""The fused separable sweep: vertical taps straight from the source rows, horizontal taps on the line they leave.
+
+For four output rows at once the vertical row function sums the source rows (found through a table, so borders,
+strides, dilation and further dimensions are only other tables) into four padded lines that stay in the nearest
+cache; the ends of the lines are filled through the horizontal border table; the horizontal row function sums them
+into the output.  No full-size temporary exists.
+"""
+
+from .blocks import call_row, fetch, horizontal, put, vertical
+from .jit import loop
+from .rows import row_function
+
+#: marks a padded row that holds the constant, in a table of row offsets
+CONSTANT_ROW = -(2**63)
+
+# constants of a specialisation, see rows.py
+SRC = ACC = OUT = TAPS = FOLD = ROWS = UNIT = STREAM = ()
+SRC_SIZE = ACC_SIZE = OUT_SIZE = LANES = 0
+FOUR = (None,) * 4
+ONE = (None,)
+
+
+@row_function
+def vertical_row(table, w, n, x, samples, line, pitch):
+    """line[r][:samples] = sum over k of w[k] * row[k + r][x:], ROWS lines ``pitch`` bytes apart."""
+    i = 0
+    if samples >= LANES:
+        while i < samples:
+            j = min(i, samples - LANES)
+            vertical(table, (x + j) * SRC_SIZE, w, n, line + j * ACC_SIZE, pitch, SRC, ACC, TAPS, FOLD, ROWS, ())
+            i += LANES
+    while i < samples:
+        vertical(table, (x + i) * SRC_SIZE, w, n, line + i * ACC_SIZE, pitch, SRC, ACC, TAPS, FOLD, ROWS, ONE)
+        i += 1
+
+
+@row_function
+def horizontal_row(line, step, w, n, out, samples):
+    """out[:samples] = sum over k of w[k] * line[x + k * step]; step in samples; the line has a vector of slack."""
+    step *= ACC_SIZE
+    i = 0
+    if samples >= 4 * LANES:
+        while i + 4 * LANES <= samples:
+            at, to = line + i * ACC_SIZE, out + i * OUT_SIZE
+            horizontal(at, step, w, n, to, 0, ACC, OUT, TAPS, FOLD, FOUR, UNIT, STREAM, ())
+            i += 4 * LANES
+    while i < samples:
+        if samples >= LANES:
+            j = min(i, samples - LANES)
+            at, to = line + j * ACC_SIZE, out + j * OUT_SIZE
+            horizontal(at, step, w, n, to, 0, ACC, OUT, TAPS, FOLD, ONE, UNIT, (), ())
+        else:
+            horizontal(line, step, w, n, out, samples, ACC, OUT, TAPS, FOLD, ONE, UNIT, (), ONE)
+        i += LANES
+
+
+@loop
+def fused(
+    src, row_offset, constant_row, first_row, row_step, shared, wv, wh, step, before, left, right, n_in,
+    out, out_offset, n_out, out_size, y0, y1, tile, lines, pitch, rows, outside,
+    vertical4, vertical1, horizontal1,
+):  # fmt: skip
+    """Output rows y0..y1 of a separable filter.
+
+    src, out: addresses; row_offset: byte offset of every padded row from src (CONSTANT_ROW: ``constant_row``);
+    first_row[y]: padded row of the first vertical tap, ``row_step`` padded rows between taps; shared: four
+    consecutive outputs may share their rows; wv, wh: addresses of taps are taken from these arrays;
+    step: samples between horizontal taps; before: samples of padding in front; left, right: source sample of each
+    padding sample, -1 for ``outside``; n_in, n_out: samples of a source and of an output row; tile: output samples
+    at a time; lines: scratch of four lines ``pitch`` samples apart; rows: scratch for row addresses.
+    horizontal1 == 0: no horizontal taps, the vertical sums go straight to the output.
+    """
+    nv = wv.size
+    nh = wh.size
+    size = lines.itemsize
+    line = lines.ctypes.data
+    table = rows.ctypes.data
+    reach = (nh - 1) * step
+    y = y0
+    while y < y1:
+        many = 1
+        if shared and y + 4 <= y1 and first_row[y + 3] == first_row[y] + 3:
+            many = 4
+        for k in range(nv + many - 1):
+            offset = row_offset[first_row[y] + k * row_step]
+            rows[k] = constant_row if offset == CONSTANT_ROW else src + offset
+        function = vertical4 if many == 4 else vertical1
+        if horizontal1 == 0:
+            pace = out_offset[y + 1] - out_offset[y] if many == 4 else 0
+            call_row(function, (table, wv.ctypes.data, nv, 0, n_out, out + out_offset[y], pace))
+            y += many
+            continue
+        for x0 in range(0, n_out, tile):
+            m = min(tile, n_out - x0)
+            start = x0 - before  # source sample at the line's beginning
+            stop = start + m + reach
+            a = max(start, 0)
+            b = min(stop, n_in)
+            if b > a:
+                call_row(function, (table, wv.ctypes.data, nv, a, b - a, line + (a - start) * size, pitch * size))
+            for r in range(many):
+                at = r * pitch
+                for p in range(x0, min(before, x0 + m + reach)):
+                    e = left[p]
+                    lines[at + p - x0] = outside if e < 0 else lines[at + e - start]
+                for p in range(max(n_in, start), stop):
+                    e = right[p - n_in]
+                    lines[at + p - start] = outside if e < 0 else lines[at + e - start]
+                to = out + out_offset[y + r] + x0 * out_size
+                call_row(horizontal1, (line + at * size, step, wh.ctypes.data, nh, to, m))
+        y += many
+
+
+__all__ = ["CONSTANT_ROW", "fetch", "fused", "horizontal_row", "put", "vertical_row"]
