@@ -100,7 +100,7 @@ def _pass(p: Pass, axes: Sequence[int], lead: str) -> str:
 
 
 def _lines(p: Pass, axes: Sequence[int], room: int) -> str:
-    """Taps and their axes, equal ones together: in full where they fit, else the longer ones by their middle tap."""
+    """Taps and their axes, equal ones together: in full where they fit, else the longer ones by their largest."""
     each: dict[bytes, tuple[np.ndarray, list[str]]] = {}
     for a, t in zip(p.axes, p.taps, strict=True):
         if not (len(t) == 1 and t[0] == 1):
@@ -109,7 +109,7 @@ def _lines(p: Pass, axes: Sequence[int], room: int) -> str:
     along = [f" along {'axis' if len(on) == 1 else 'axes'} {' and '.join(on)}" for _, on in each.values()]
     if len(", ".join(map(str.__add__, texts, along))) > room:
         texts = [
-            text if len(text) <= 30 else f"{len(t)} taps around {_number(t[len(t) // 2])}"
+            text if len(text) <= 30 else f"{len(t)} taps of up to {_number(np.abs(t).max())}"
             for text, (t, _) in zip(texts, each.values(), strict=True)
         ]
     return ", ".join(map(str.__add__, texts, along))

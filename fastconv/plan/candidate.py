@@ -15,17 +15,17 @@ __all__ = ["Candidate", "Refusal", "candidate"]
 class Candidate:
     """One way of computing the result: the parts of a Plan that depend on the algorithm.
 
-    ``sweeps`` is how often the image is read and the output written; ``note`` says, as one sentence without
-    a full stop, why or when this way is right.
+    ``counts`` are the pieces of work that ``cost_ns`` is made of; ``note`` says, as one sentence
+    without a full stop, why or when this way is right.
     """
 
     method: str
     terms: tuple[Term, ...]
+    counts: Counts
     cost_ns: float
     multiplications: float
     error_bound: float
     rank: int | None = None
-    sweeps: int = 1
     note: str = ""
 
 
@@ -53,4 +53,4 @@ def candidate(
     if missing:
         return Refusal(f"the {caps.backend} backend has no {' or '.join(sorted(missing))} pass")
     cost = estimate(problem, method, counts, caps)
-    return Candidate(method, terms, cost, multiplications, error_bound, rank, len(terms), note)
+    return Candidate(method, terms, counts, cost, multiplications, error_bound, rank, note)

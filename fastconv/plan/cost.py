@@ -6,9 +6,12 @@ one core.  The pieces:
 
 call      one call, whatever its size                       pixel   one sample that a pass stores
 row       one row of samples that a pass works through      tap     one tap of one such sample
-term      one sample added to an earlier term's             tile    one tile of a spectrum pass
-sample    one tile sample, times log2 of the tile / 16      from_*  one image sample brought to the sums' dtype
-to_*      one output sample cast to a narrower dtype
+band      one sample of a band's buffer: several terms      tile    one tile of a spectrum pass
+          are added there, strided columns dropped          sample  one tile sample, times log2 of the tile / 16
+from_*    one image sample brought to the sums' dtype       to_*    one output sample cast to a narrower dtype
+
+Passes work on whole rows: a stride along the last filtered axis drops samples that were computed, one along an
+earlier axis saves the work.
 """
 
 from __future__ import annotations
@@ -74,41 +77,48 @@ def conversions(problem: Problem, sweeps: int = 1) -> Counts:
 
 def window_counts(problem: Problem, taps: int) -> Counts:
     """One pass of ``taps`` coefficients over every output sample."""
-    pixels = float(problem.pixels)
-    return conversions(problem) | {
-        "row": _rows(problem, problem.out_shape),
-        "pixel": pixels,
-        "tap": pixels * taps,
+    shape = _swept(problem)
+    counts = conversions(problem) | _band(problem, 1)
+    return counts | {
+        "row": _rows(problem, shape),
+        "pixel": float(_samples(shape)),
+        "tap": float(_samples(shape) * taps),
     }
 
 
 def line_counts(problem: Problem, terms: Sequence[Sequence[np.ndarray]]) -> Counts:
     """One pass along each axis for each term, the first axis first; an axis whose taps are [1] costs nothing."""
-    counts = conversions(problem, len(terms)) | {"row": 0.0, "pixel": 0.0, "tap": 0.0}
-    sizes = [problem.out_shape[a] for a in problem.axes]
+    counts = conversions(problem, len(terms)) | _band(problem, len(terms)) | {"row": 0.0, "pixel": 0.0, "tap": 0.0}
+    swept = _swept(problem)
     for taps in terms:
         shape = list(problem.shape)
-        for axis, size, t in zip(problem.axes, sizes, taps, strict=True):
-            shape[axis] = size
+        for axis, t in zip(problem.axes, taps, strict=True):
+            shape[axis] = swept[axis]
             if len(t) == 1 and t[0] == 1:
                 continue
             counts["row"] += _rows(problem, shape)
             counts["pixel"] += _samples(shape)
             counts["tap"] += _samples(shape) * int(np.count_nonzero(t))
-    if len(terms) > 1:
-        counts["term"] = float(problem.pixels * (len(terms) - 1))
     return counts
 
 
 def sum_counts(problem: Problem) -> Counts:
-    """A running sum along each axis: every sample along the axis is met once, whatever the size and the stride."""
-    counts = conversions(problem) | {"row": 0.0, "pixel": 0.0}
+    """A running sum along the last axis and the one before it, whatever the size.
+
+    Along earlier axes, and where a stride leaves no neighbour to slide from, the samples are added one by one.
+    """
+    counts = conversions(problem) | _band(problem, 1) | {"row": 0.0, "pixel": 0.0, "tap": 0.0}
+    swept = _swept(problem)
     shape = list(problem.shape)
+    last = len(problem.axes) - 1
     for i, axis in enumerate(problem.axes):
-        if problem.size[i] > 1:
-            counts["row"] += _rows(problem, shape)
-            counts["pixel"] += _samples(shape)
-        shape[axis] = problem.out_shape[axis]
+        shape[axis] = swept[axis]
+        if problem.size[i] == 1:
+            continue
+        counts["row"] += _rows(problem, shape)
+        counts["pixel"] += _samples(shape)
+        if i < last - 1 or (i == last - 1 and problem.stride[i] > 1):
+            counts["tap"] += _samples(shape) * problem.size[i]
     return counts
 
 
@@ -131,6 +141,19 @@ def spectrum_counts(problem: Problem, tile: tuple[int, ...]) -> Counts:
 
 def _samples(shape: Sequence[int]) -> int:
     return math.prod(shape)
+
+
+def _swept(problem: Problem) -> tuple[int, ...]:
+    """The output's shape before a stride along the last filtered axis drops samples."""
+    last = problem.axes[-1]
+    return (*problem.out_shape[:last], problem.shape[last], *problem.out_shape[last + 1 :])
+
+
+def _band(problem: Problem, terms: int) -> Counts:
+    """Samples that go through a band's buffer on their way to the output."""
+    if terms == 1 and problem.stride[-1] == 1:
+        return {}
+    return {"band": float(_samples(_swept(problem)) * terms)}
 
 
 def _rows(problem: Problem, shape: Sequence[int]) -> float:

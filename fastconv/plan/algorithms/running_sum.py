@@ -1,7 +1,8 @@
 """A kernel of equal coefficients: a sum that slides, gaining one sample and losing one, whatever its size.
 
-Sums of integers are exact.  Sums of floats are taken in float64, and err relative to the largest value along
-the line, not in the window: what a large value's rounding leaves in the sum stays after it has left the window.
+Running sums of integers are exact.  Those of floats are taken in float64, and err relative to the largest value
+along the line, not in the window: what a large value's rounding leaves in the sum stays after it has left the window.
+The bound leaves room for axes that are summed tap by tap (cost.py says which).
 """
 
 from __future__ import annotations
@@ -30,7 +31,8 @@ def offer(problem: Problem, weights: Weights, caps: Caps) -> Candidate | Refusal
     if any(d > 1 for d, k in zip(problem.dilation, problem.size, strict=True) if k > 1):
         return Refusal("dilation leaves gaps in the sum")
     exact = problem.image_dtype.kind in "biu" and problem.image_dtype.itemsize <= 4
-    bound = sums_bound(problem, 3)  # the sum brought to the accumulate dtype, the scale, their product
+    # each axis' sum tap by tap at the worst, brought to the accumulate dtype, the scale, their product
+    bound = sums_bound(problem, sum(problem.size) + 3)
     note = "all coefficients are equal: a sliding sum, whatever the size"
     if not exact:
         bound += sum(gamma(2 * (n + k), UNIT64) for n, k in _lines(problem))
