@@ -50,7 +50,7 @@ def example_plan(kind: str = "line") -> Plan:
         "none": (),
     }[kind]
     problem = Problem(
-        (1080, 1920), (0, 1), (3, 3), (1, 1), (1, 1), (1, 1), ("reflect", "reflect"), 0.0,
+        (2, 1080, 1920), (1, 2), (3, 3), (1, 1), (1, 1), (1, 1), ("reflect", "reflect"), 0.0,
         np.dtype("uint8"), np.dtype("float32"), np.dtype("float32"),
     )  # fmt: skip
     offers = (Offer("separable", 9e5, 6), Offer("direct", 1.4e6, 6), Offer("fft", 4.1e7, 60.5))
@@ -119,12 +119,14 @@ def test_the_framed_cell_is_the_centre_of_an_even_kernel():
 def test_plans(kind, tmp_path):
     figure = draw.plan(example_plan(kind), tmp_path / "plan.png")
     text = words(figure)
-    assert "separable: a 3 x 3 kernel over 1080 x 1920 uint8" in text
-    assert "900 us, 6 mult. a sample, chosen" in text
-    assert "41 ms, 60.5 mult. a sample\n" in text
+    assert "separable: a 3 x 3 kernel over 2 x 1080 x 1920 uint8" in text
+    assert "900 us, 6 multiplications a pixel, chosen" in text
+    assert "41 ms, 60.5 multiplications a pixel\n" in text
     assert "running_sum: the taps are not all equal" in text
     assert ("passes, in order" in text) == (kind != "none")
     assert ("(the first 8 of 12)" in text) == (kind == "many")
+    # passes number the filtered axes, pictures the array's
+    assert ("term 1: 3 taps\nalong axis 2" in text) == (kind == "line")
     bars = figure.axes[0].patches
     assert [b.get_width() for b in bars] == [9e5, 1.4e6, 4.1e7]
     assert bars[0].get_facecolor() != bars[1].get_facecolor() == bars[2].get_facecolor()

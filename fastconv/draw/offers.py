@@ -62,7 +62,8 @@ def plan(plan: Plan, path: str | os.PathLike[str] | None = None) -> Figure:
     colours = [CHOSEN if name == plan.method else BEATEN for name in names]
     bars = axes.barh(range(len(names)), costs, 0.62, color=colours)
     labels = [
-        f"{_time(o.cost_ns)}, {number(o.multiplications)} mult. a sample" + (", chosen" if n == plan.method else "")
+        f"{_time(o.cost_ns)}, {number(o.multiplications)} multiplications a pixel"
+        + (", chosen" if n == plan.method else "")
         for n, o in zip(names, plan.offers, strict=True)
     ]
     axes.bar_label(bars, labels, padding=5, fontsize=9, color=INK)
@@ -79,7 +80,7 @@ def plan(plan: Plan, path: str | os.PathLike[str] | None = None) -> Figure:
         x=0.012, ha="left", color=INK, fontsize=11, fontweight="bold",
     )  # fmt: skip
     axes.set_title(
-        f"estimated time on one core; error at most {plan.error_bound:.1e} of sum |w| |x|",
+        f"estimated time on one core; relative error at most {plan.error_bound:.1e}",
         loc="left", color=MUTED, fontsize=9,
     )  # fmt: skip
     if refused:
@@ -91,15 +92,15 @@ def plan(plan: Plan, path: str | os.PathLike[str] | None = None) -> Figure:
             spot.set_visible(False)
         for spot, (term, step, i) in zip(row, shown, strict=False):
             _pass(spot, step, i)
-            spot.set_xlabel(f"term {term + 1}: {_words(step, i)}", fontsize=8.5, color=INK)
+            spot.set_xlabel(f"term {term + 1}: {_words(step, i, problem.axes)}", fontsize=8.5, color=INK)
         more = f" (the first {len(shown)} of {len(lines)})" if len(lines) > len(shown) else ""
         lower_part.suptitle(f"passes, in order{more}", x=0.012, ha="left", color=MUTED, fontsize=9)
     return saved(drawing, target)
 
 
-def _words(step: Pass, i: int) -> str:
+def _words(step: Pass, i: int, axes: tuple[int, ...]) -> str:
     if step.kind == "line":
-        return f"{len(step.taps[i])} taps\nalong axis {step.axes[i]}"
+        return f"{len(step.taps[i])} taps\nalong axis {axes[step.axes[i]]}"
     if step.kind == "sum":
         return f"running sum\n{' x '.join(map(str, step.size))}"
     shape = " x ".join(map(str, step.kernel.shape)) if step.kernel is not None else ""

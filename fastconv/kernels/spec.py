@@ -41,7 +41,11 @@ _NUMBER = re.compile(rf"([+-]?{_DECIMAL})(?:/([+-]?{_DECIMAL}))?")
 
 
 def names() -> tuple[str, ...]:
-    """The names that `from_spec` knows, in alphabetical order.
+    """The names that `from_spec` knows.
+
+    Returns
+    -------
+    tuple of strings, in alphabetical order.
 
     >>> "sobel" in names()
     True
