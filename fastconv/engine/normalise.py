@@ -139,8 +139,9 @@ def filtered_axes(ndim: int, axes: Any, channel_axis: Any) -> tuple[int, ...]:
         return tuple(a for a in range(ndim) if a != channel)
     if channel_axis is not None:
         raise bad_value("channel_axis", channel_axis, "None where axes= is given")
-    chosen = axes if isinstance(axes, _SEQUENCES) and np.ndim(axes) != 0 else (axes,)
-    found = tuple(_axis("axes", a, ndim) for a in chosen)
+    if not isinstance(axes, _SEQUENCES) or np.ndim(axes) == 0:
+        return (_axis("axis", axes, ndim),)
+    found = tuple(_axis("axes", a, ndim) for a in axes)
     if not found or len(set(found)) != len(found):
         raise bad_value("axes", axes, "one or more different axes")
     return found

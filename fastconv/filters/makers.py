@@ -57,7 +57,8 @@ def _remembered(make: Callable[..., Made]) -> Callable[..., Maker]:
     def remembered(axes: tuple[int, ...], ndim: int, kinds: tuple[Any, ...], parameters: tuple[Any, ...]) -> Made:
         return make(axes, ndim, *parameters)
 
-    def maker(*parameters: Any) -> Maker:
+    def maker(*given: Any) -> Maker:
+        parameters = tuple(tuple(p) if type(p) is list else p for p in given)
         kinds = tuple(map(_kinds, parameters))
         plain = all(k in _PLAIN if type(k) is type else _PLAIN.issuperset(k) for k in kinds)
 
