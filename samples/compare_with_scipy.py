@@ -32,4 +32,5 @@ for name, calls in pairs.items():
     print(f"{name:10}{best[0]:12.2f}{best[1]:12.2f}{abs(ours - theirs).max():20.2e}")
     save(folder / f"compare_{name}.png", abs(ours))
 
-print(f"\n{fc.explain(green, kernel)}")
+print("\nThe plan for the 7 x 7 kernel:")
+print(fc.explain(green, kernel))

@@ -9,8 +9,8 @@ from common import load, out_folder, save
 import fastconv as fc
 
 folder = out_folder()
-cell = load("cell.png")[100:420, 80:480].astype(np.float32) / 255
-clean = np.stack([np.roll(cell, step, axis=1) for step in range(24)])
+cell = load("cell.png").astype(np.float32) / 255
+clean = np.stack([cell[250:490, left : left + 320] for left in range(206, 230)])
 rng = np.random.default_rng(1)
 noisy = (rng.poisson(20 * clean) / 20).astype(np.float32)
 print(f"sequence: {noisy.shape[0]} frames of {noisy.shape[2]} x {noisy.shape[1]}, {noisy.dtype}")

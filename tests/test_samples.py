@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 SAMPLES = Path(__file__).resolve().parent.parent / "samples"
-COINS, CAMERA, RETINA, COFFEE, FRAME = (384, 303), (512, 512), (1411, 1411), (600, 400), (400, 320)
+COINS, CAMERA, RETINA, COFFEE, FRAME = (384, 303), (512, 512), (1411, 1411), (600, 400), (320, 240)
 #: script -> picture -> (width, height)
 PICTURES = {
     "edges.py": {f"edges_{n}.png": COINS for n in ("sobel", "scharr_x", "laplace_of_gaussian")},
