@@ -29,7 +29,7 @@ class Parser(argparse.ArgumentParser):
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
-    """ ", did you mean ...?" for a word that resembles a known one, else nothing.
+    """Words like " (did you mean gaussian?)" for a word that resembles a known one, else none.
 
     >>> nearest("gausian", ["box", "gaussian"])
     ' (did you mean gaussian?)'

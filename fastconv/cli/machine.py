@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from .arguments import Parser
 
@@ -15,27 +14,11 @@ def _parser(name: str, description: str) -> Parser:
     return Parser(prog=f"fastconv {name}", usage=f"fastconv {name} [options]", description=description)
 
 
-def _lines(values: Mapping[str, Any], indent: str = "") -> list[str]:
-    width = max((len(str(k)) for k in values), default=0)
-    lines = []
-    for key, value in values.items():
-        if isinstance(value, Mapping):
-            lines += [f"{indent}{key}", *_lines(value, indent + "  ")]
-        else:
-            shown = ", ".join(map(str, value)) if isinstance(value, list | tuple) else value
-            lines.append(f"{indent}{key!s:{width}}  {shown}")
-    return lines
-
-
-def _show(value: Any) -> None:
-    print("\n".join(_lines(value)) if isinstance(value, Mapping) else value)
-
-
 def _info(words: Sequence[str]) -> None:
     _parser("info", "Versions, processor, threads, caches.").parse_args(words)
     import fastconv as fc
 
-    _show(fc.info())
+    print(fc.info())
 
 
 def _warmup(words: Sequence[str]) -> None:
@@ -43,9 +26,7 @@ def _warmup(words: Sequence[str]) -> None:
     import fastconv as fc
 
     start = time.perf_counter()
-    said = fc.warmup()
-    if said is not None:
-        _show(said)
+    print(fc.warmup())
     print(f"ready after {time.perf_counter() - start:.1f} s")
 
 
@@ -60,7 +41,8 @@ def _cache(words: Sequence[str]) -> None:
         removed = jit.clear_cache()
         print("cleared" if removed is None else f"cleared    {removed}")
     else:
-        _show(jit.stats())
+        for name, value in jit.stats().items():
+            print(f"{name:10} {value}")
 
 
 def run(name: str, words: Sequence[str]) -> int:

@@ -19,9 +19,9 @@ def _full(dtype: np.dtype) -> float:
 def split_alpha(pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Premultiplied colour (..., samples - 1) and alpha (...) from 0 to 1, both float, of (..., samples).
 
-    >>> colour, alpha = split_alpha(np.array([[200, 51], [90, 0]], np.uint8))
-    >>> colour.round(2).tolist(), alpha.round(2).tolist()
-    ([[40.0], [0.0]], [0.2, 0.0])
+    >>> colour, alpha = split_alpha(np.array([[160, 0.25], [90, 0]], np.float32))
+    >>> colour.round(2).tolist(), alpha.tolist()
+    ([[40.0], [0.0]], [0.25, 0.0])
     """
     wide: np.ndarray = pixels.astype(
         np.float64 if pixels.dtype.itemsize > 2 and pixels.dtype != np.float32 else np.float32

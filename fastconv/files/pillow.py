@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -47,11 +46,9 @@ def no_bomb_guard() -> Iterator[None]:
 def _open(path: Path, formats: tuple[str, ...]) -> PilImage:
     from PIL import Image, UnidentifiedImageError
 
+    Image.init()  # a kind is known to Pillow only when its plugin is loaded
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # corrupt EXIF and the like: the pixels are what counts
-            Image.init()  # a kind is known to Pillow only when its plugin is loaded
-            return Image.open(path, formats=[f for f in formats if f in Image.OPEN])
+        return Image.open(path, formats=[f for f in formats if f in Image.OPEN])
     except UnidentifiedImageError:
         raise FileError(f"{path}: is not an image file of a kind that is read ({', '.join(formats)}, TIFF)") from None
 
@@ -131,12 +128,7 @@ def read_pillow(path: Path, max_pixels: int) -> Picture:
             notes = (f"first of {frames} pictures in the file",)
         elif frames > 1:
             raise FileError(f"{path}: is an animation of {frames} frames: save them as single files or as a TIFF stack")
-        try:
-            pixels, alpha, said = _one(path, image)
-        except FileError:
-            raise
-        except (ValueError, OSError, SyntaxError, EOFError) as error:
-            raise FileError(f"{path}: cannot be read: {error}") from None
+        pixels, alpha, said = _one(path, image)
         exif = image.getexif()
         orientation = exif.get(ORIENTATION, 1)
         dpi = image.info.get("dpi")
@@ -161,10 +153,7 @@ def read_frames(path: Path, max_pixels: int) -> tuple[np.ndarray, bool, tuple[st
         if total > max_pixels:
             raise too_many(path, total, max_pixels)
         icc = None if image.mode == "CMYK" else image.info.get("icc_profile")
-        try:
-            pages = [_flat(page.copy()) for page in ImageSequence.Iterator(image)]
-        except (ValueError, OSError, SyntaxError, EOFError) as error:
-            raise FileError(f"{path}: cannot be read: {error}") from None
+        pages = [_flat(page.copy()) for page in ImageSequence.Iterator(image)]
     if len({(p.shape, p.dtype) for p, _, _ in pages}) != 1:
         raise FileError(f"{path}: its {len(pages)} pages differ in size or kind: save them as single files")
     pixels = pages[0][0] if len(pages) == 1 else np.stack([p for p, _, _ in pages])

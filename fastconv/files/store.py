@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -108,7 +109,14 @@ def read(path: str | os.PathLike[str], *, max_pixels: int | None = MAX_PIXELS) -
     with path.open("rb") as stream:
         head = stream.read(4)
     is_tiff = head in (b"II\x2a\0", b"MM\0\x2a", b"II\x2b\0", b"MM\0\x2b")
-    picture = read_tiff(path, max_pixels) if is_tiff else read_pillow(path, max_pixels)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about damaged metadata: the pixels are what counts
+            picture = read_tiff(path, max_pixels) if is_tiff else read_pillow(path, max_pixels)
+    except (FileError, MemoryError):
+        raise
+    except Exception as error:  # on a damaged file a decoder may raise anything, AssertionError and KeyError among it
+        raise FileError(f"{path}: cannot be read: {str(error) or type(error).__name__}") from error
     if picture.pixels.dtype.kind not in "uif":
         raise FileError(f"{path}: holds {picture.pixels.dtype} samples, which cannot be filtered")
     return picture

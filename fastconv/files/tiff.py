@@ -119,27 +119,26 @@ def read_tiff(path: Path, max_pixels: int) -> Picture:
     import tifffile
 
     _quiet()
-    try:
-        with tifffile.TiffFile(path) as tif:
-            if len(tif.series) != 1:
-                sizes = ", ".join(" x ".join(map(str, s.shape)) for s in tif.series[:4])
-                raise FileError(
-                    f"{path}: holds {len(tif.series)} pictures of different kinds ({sizes}): save them as single files"
-                )
-            page = tif.series[0].keyframe
-            pixels, axes, alpha, notes, icc = _pixels(path, tif, max_pixels)
-            if len(tif.series[0].levels) > 1:
-                notes += ("only the full-size level of the pyramid",)
-            extra = _kind(tif, axes)
-            if page.compression != 1:
-                extra["deflate"] = True
-            tag = page.tags.get(ORIENTATION)
-            orientation = int(tag.value) if tag is not None else 1
-            picture = _resolution(page, Picture(pixels, axes, alpha, None, icc, None, extra, notes))
-            described = bool(tif.is_imagej or tif.is_ome or tif.is_shaped)
-            bigtiff = tif.is_bigtiff
-    except tifffile.TiffFileError as error:
-        raise FileError(f"{path}: is not a TIFF that can be read: {error}") from None
+    with tifffile.TiffFile(path) as tif:
+        if not tif.series:
+            raise FileError(f"{path}: holds no picture")
+        if len(tif.series) != 1:
+            sizes = ", ".join(" x ".join(map(str, s.shape)) for s in tif.series[:4])
+            raise FileError(
+                f"{path}: holds {len(tif.series)} pictures of different kinds ({sizes}): save them as single files"
+            )
+        page = tif.series[0].keyframe
+        pixels, axes, alpha, notes, icc = _pixels(path, tif, max_pixels)
+        if len(tif.series[0].levels) > 1:
+            notes += ("only the full-size level of the pyramid",)
+        extra = _kind(tif, axes)
+        if page.compression != 1:
+            extra["deflate"] = True
+        tag = page.tags.get(ORIENTATION)
+        orientation = int(tag.value) if tag is not None else 1
+        picture = _resolution(page, Picture(pixels, axes, alpha, None, icc, None, extra, notes))
+        described = bool(tif.is_imagej or tif.is_ome or tif.is_shaped)
+        bigtiff = tif.is_bigtiff
     fields = vars(picture)
     if not bigtiff:
         fields = {**fields, "exif": None if described and not _has_inner(path) else _exif(path)}
