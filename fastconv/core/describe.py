@@ -16,6 +16,14 @@ __all__ = ["describe"]
 WIDTH = 100
 #: width of the words at the left
 LABEL = 10
+#: a space at which no line breaks, until the text is done
+NO_BREAK = "\N{NO-BREAK SPACE}"
+#: what the error is relative to, where that is not the window's own sum |w| |x|
+RELATIVE_TO = {
+    "low_rank": "sum |w| max |x|",
+    "running_sum": "sum |w| max |x| of a line",
+    "fft": "sum |w| max |x| of a tile",
+}
 #: passes shown before the rest is counted
 PASSES_SHOWN = 4
 
@@ -54,7 +62,7 @@ def describe(plan: Plan) -> str:
                 text, WIDTH, initial_indent=f"{label:<{LABEL}}", subsequent_indent=" " * LABEL, replace_whitespace=False
             )
             label = ""  # only a part's first line carries its label
-    return "\n".join(lines)
+    return "\n".join(lines).replace(NO_BREAK, " ")
 
 
 def _title(plan: Plan) -> str:
@@ -70,7 +78,7 @@ def _title(plan: Plan) -> str:
     parts += [
         f"{word} {_alike(steps)}" for word, steps in (("stride", p.stride), ("dilation", p.dilation)) if max(steps) > 1
     ]
-    return ", ".join(parts)
+    return ", ".join(part.replace(" ", NO_BREAK) for part in parts)
 
 
 def _passes(plan: Plan) -> list[str]:
@@ -133,7 +141,7 @@ def _memory(plan: Plan) -> str:
 
 
 def _error(plan: Plan) -> str:
-    text = f"at most {plan.error_bound:.2g} sum |w| |x|"
+    text = f"at most {plan.error_bound:.2g} {RELATIVE_TO.get(plan.method, 'sum |w| |x|')}"
     if plan.problem.out_dtype.kind in "iu":
         text += ", and half a grey level by rounding"
     elif plan.problem.out_dtype.kind == "b":

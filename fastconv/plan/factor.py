@@ -74,7 +74,9 @@ def kernel_unit(kernel: np.ndarray, unit: float) -> float:
         return UNIT64
     with np.errstate(over="ignore"):
         narrow = kernel.astype(np.float32)
-    return UNIT32 if np.all(narrow == kernel) and _as_integers(kernel, bits=20) is None else UNIT64
+    whole = _as_integers(kernel)
+    exact = whole is not None and _meant_exactly(kernel, whole[0])
+    return UNIT32 if np.all(narrow == kernel) and not exact else UNIT64
 
 
 def rank(kernel: np.ndarray, unit: float = UNIT64) -> int:
@@ -101,11 +103,11 @@ def rank(kernel: np.ndarray, unit: float = UNIT64) -> int:
 def rank_one_factors(kernel: np.ndarray, unit: float = UNIT64) -> Factors | None:
     """Taps, one array per axis, whose outer product is the kernel; None where it is no outer product.
 
-    Integer kernels, and those that are integers times a power of two, are factored exactly or not at all: each
-    factor after the first is integers without a common divisor, and its sum is not negative; the first carries
-    the scale.  Other kernels must have one singular value above roundoff in every unfolding, and be reproduced
-    in each coefficient within `ROUNDINGS` of float64 (``unit`` float32: 4 of float32).  A kernel of zeros is the
-    product of zeros.
+    Kernels of integers, or of small integers times a power of two, are factored exactly or not at all: each factor
+    after the first is integers without a common divisor, and its sum is not negative; the first carries the scale.
+    Other kernels must have one singular value above roundoff in every unfolding, and be reproduced in each
+    coefficient within `ROUNDINGS` of float64 (``unit`` float32: 4 of float32).  A kernel of zeros is the product of
+    zeros.
 
     >>> (column, row), = rank_one_factors(np.array([[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]])).terms
     >>> column.tolist(), row.tolist()
@@ -122,13 +124,13 @@ def rank_one_factors(kernel: np.ndarray, unit: float = UNIT64) -> Factors | None
         if found is not None:
             first, *others = found
             return Factors(((np.ldexp(first.astype(np.float64), exponent), *(f.astype(np.float64) for f in others)),))
-        if unit <= UNIT64:
+        if _meant_exactly(kernel, integers):
             return None
     clean = _without_noise(kernel)
     taps = _pivot_factors(clean)
     limit = (4 if unit > UNIT64 else ROUNDINGS) * unit
     missed = np.abs(clean - _outer(taps))
-    floor = 2 * unit * _row_and_column(clean) + 2 * np.finfo(np.float64).smallest_subnormal
+    floor = 2 * UNIT64 * _row_and_column(clean) + 2 * np.finfo(np.float64).smallest_subnormal
     if np.any(missed > limit * np.abs(clean) + floor) or rank(kernel, unit) > 1:
         return None
     return Factors((taps,), residual=_share(kernel - _outer(taps), kernel))
@@ -218,15 +220,21 @@ def _without_noise(kernel: np.ndarray) -> np.ndarray:
     return clean
 
 
-def _as_integers(kernel: np.ndarray, bits: int = 53) -> tuple[np.ndarray, int] | None:
-    """(integers, e) with kernel = integers * 2^e exactly and all magnitudes below 2^bits, where there are such."""
+def _meant_exactly(kernel: np.ndarray, integers: np.ndarray) -> bool:
+    """Whether a kernel that is ``integers`` times a power of two holds numbers as written, not rounded results."""
+    top = np.abs(kernel).max(initial=0)
+    return bool(np.abs(integers).max(initial=0) < 2**20 or (top < 2**53 and np.all(kernel == np.rint(kernel))))
+
+
+def _as_integers(kernel: np.ndarray) -> tuple[np.ndarray, int] | None:
+    """(integers, e) with kernel = integers * 2^e exactly and all magnitudes up to 2^53, where there are such."""
     mantissa, exponent = np.frexp(kernel[kernel != 0])
     if mantissa.size == 0:
         return np.zeros(kernel.shape, np.int64), 0
     whole = np.abs(np.ldexp(mantissa, 53)).astype(np.int64)
     trailing = np.frexp((whole & -whole).astype(np.float64))[1] - 1
     lowest, highest = int((exponent - 53 + trailing).min()), int(exponent.max())
-    if highest - lowest > bits:
+    if highest - lowest > 53:
         return None
     return np.ldexp(kernel, -lowest).astype(np.int64), lowest
 

@@ -30,7 +30,7 @@ def tile_shape(problem: Problem) -> tuple[int, ...]:
     tile = []
     for axis, r in zip(problem.axes, problem.reach, strict=True):
         wanted = max(edge, 2 ** math.ceil(math.log2(4 * (r + 1))))
-        tile.append(min(wanted, problem.shape[axis] + r) if r else min(wanted, max(1, problem.shape[axis])))
+        tile.append(min(wanted, max(1, problem.shape[axis]) + r))
     return tuple(tile)
 
 
@@ -50,5 +50,5 @@ def offer(problem: Problem, weights: Weights, caps: Caps) -> Candidate | Refusal
         spectrum_counts(problem, tile),
         multiplications=kept * (levels + 2),  # two real transforms of N/2 log2 N each, and the product
         error_bound=gamma(math.ceil(6 * levels), unit(problem.accumulate)) + output_rounding(problem),
-        note="the same work for every size; errors (a NaN too) spread over a tile, relative to its largest |x|",
+        note="the same work for every kernel size; a NaN or infinity spreads over its tile",
     )

@@ -42,9 +42,6 @@ def offer(problem: Problem, weights: Weights, caps: Caps) -> Candidate | Refusal
     if k == 1 and not asked and rank_one_factors(kernel, kernel_unit(kernel, unit(problem.accumulate))) is not None:
         return Refusal("one outer product is 'separable'")
     together = "one outer product makes" if k == 1 else f"{k} outer products make"
-    note = f"{together} it up within rounding"
-    if factors.residual:
-        note += "; its error is relative to sum |w| max |x|"
     return candidate(
         problem,
         caps,
@@ -54,5 +51,5 @@ def offer(problem: Problem, weights: Weights, caps: Caps) -> Candidate | Refusal
         multiplications=float(sum(np.count_nonzero(t) for taps in factors.terms for t in taps)),
         error_bound=factors_bound(problem, factors),
         rank=k,
-        note=note,
+        note=f"{together} it up within rounding",
     )
