@@ -1,14 +1,15 @@
 """The CPU backend: executes plans on NumPy arrays, band by band, on the package's own workers.
 
-`execute` cuts the output rows into bands of at most about 10 ms.  A plan of one term whose output dtype a loop can
-store writes its rows in place; every other one (sums of terms, magnitudes, column strides, exotic dtypes) works on a
-band of scratch in the accumulate dtype and is cast once at the end.
+`execute` cuts the output rows into bands of a few milliseconds.  One term whose output dtype a loop can store is
+written in place; everything else (sums of terms, magnitudes, column strides, rare dtypes) goes through a strip of
+scratch rows in the accumulate dtype that stays in the cache, and is combined, cast and stored from there.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
 from threading import Lock
+from typing import Any
 
 import numpy as np
 
@@ -16,158 +17,148 @@ from ..core.dtypes import cast_into
 from ..core.ir import Caps, Plan
 from ..core.threads import run as run_tasks
 from ..core.threads import scratch
+from ..loops import cpu_combine
+from ..loops.vec import lanes
 from .layout import Layout
 from .source import NATIVE, SLACK, Rows, address, band_rows, in_place
 from .spectrum import Spectrum
-from .sweeps import LineSweep, SumSweep, Sweep, Target, WindowSweep
+from .sweeps import SWEEPS, Target
+from .sweeps.common import nones, table_rows, token
 
 __all__ = ["CAPS", "execute"]
 
-SWEEPS = {"line": LineSweep, "window": WindowSweep, "sum": SumSweep}
 SPECTRUM = "spectrum"
 CAPS = Caps("cpu", frozenset((*SWEEPS, SPECTRUM)))
 
 #: work that is not worth handing out, and the longest band (Ctrl-C is heard between bands), in nanoseconds
 SERIAL_NS = 150_000
 BAND_NS = 4_000_000
-#: rows of a band of scratch: it should stay in the second-level cache
-SCRATCH_BYTES = 512 * 1024
+#: bytes of scratch rows worked on at a time: a part of the second-level cache
+SCRATCH_BYTES = 384 * 1024
+
+
+class _Term:
+    """One sweep of one plan on an image of given strides."""
+
+    def __init__(self, layout: Layout, sweep: Any, image: np.ndarray, target: np.dtype) -> None:
+        self.layout = layout
+        self.sweep = sweep
+        problem = layout.problem
+        self.dtype = np.dtype(np.uint8) if image.dtype.kind == "b" else image.dtype
+        self.offsets = self.constant = None
+        source = problem.accumulate
+        if in_place(layout, image.dtype, image.strides):
+            source = self.dtype
+            self.offsets = layout.row_offsets(image.strides)
+            size = layout.n_in + SLACK if problem.reads_constant else 1
+            self.constant = np.full(size, problem.cval if problem.reads_constant else 0, self.dtype)
+        self.ready = sweep.prepare(source, target)
+
+    def run(self, image: np.ndarray, target: Target, y0: int, y1: int) -> None:
+        if self.offsets is None:
+            rows = band_rows(self.layout, image, *self.sweep.rows_needed(y0, y1))
+        else:
+            assert self.constant is not None
+            rows = Rows(address(image), self.offsets, address(self.constant), self.dtype, 0, image)
+        self.sweep.run(self.ready, rows, target, y0, y1)
 
 
 class _Job:
     """Plans made ready for arrays of given strides: tables, compiled functions, bands."""
 
     def __init__(self, plans: tuple[Plan, ...], combine: str, image: np.ndarray, out: np.ndarray) -> None:
-        self.plans = plans
-        self.combine = combine
-        self.sweeps: list[Sweep] = []
-        self.layouts: list[Layout] = []
-        for plan in plans:
-            layout = Layout(plan.problem)
-            for term in plan.terms:
-                (sweep,) = term.passes
-                self.layouts.append(layout)
-                self.sweeps.append(SWEEPS[sweep.kind](layout, sweep))
-        #: which plan's result each sweep belongs to: a magnitude squares whole results
-        self.owner = [i for i, plan in enumerate(plans) for _ in plan.terms]
-        layout = self.layouts[0]
-        problem = layout.problem
-        self.accumulate = problem.accumulate
-        self.native = []
-        self.offsets = []
-        self.constant = []
-        for each in self.layouts:
-            ok = in_place(each, image.dtype, image.strides)
-            self.native.append(ok)
-            self.offsets.append(each.row_offsets(image.strides) if ok else None)
-            self.constant.append(_constant_row(each, image.dtype) if ok else None)
-        self.out_shape = (layout.rows_out, layout.column.n_out, layout.channels)
-        self.in_band = not self._writes_in_place(layout, out)
-        target = self.accumulate if self.in_band else out.dtype
-        self.target = target
-        self.ready = [
-            s.prepare(image.dtype if ok else self.accumulate, target, False)
-            for s, ok in zip(self.sweeps, self.native, strict=True)
-        ]
-        self.align = max((getattr(s, "restart", 0) for s in self.sweeps), default=0) or 1
-        self.cost = sum(p.cost_ns for p in plans)
+        layouts = [Layout(plan.problem) for plan in plans]
+        self.layout = layout = layouts[0]
+        self.accumulate = layout.problem.accumulate
+        terms = [(layout, term.passes[0]) for layout, plan in zip(layouts, plans, strict=True) for term in plan.terms]
+        storable = out.dtype in NATIVE[self.accumulate] and out.flags.c_contiguous and layout.column.stride == 1
+        single = len(terms) == 1 and combine == "sum"
+        self.writes_out = single and storable
+        target = out.dtype if self.writes_out else self.accumulate
+        self.terms = [_Term(layout, SWEEPS[p.kind](layout, p), image, target) for layout, p in terms]
+        #: terms of one plan are added before a magnitude squares them
+        self.groups = [len(plan.terms) for plan in plans] if combine == "magnitude" else [1] * len(terms)
+        self.out_offsets = table_rows(layout.rows_out, layout.n_out * out.itemsize)
+        self.align = max(t.sweep.align for t in self.terms)
+        self.cost = sum(plan.cost_ns for plan in plans)
         self.warm = False
+        if self.writes_out:
+            return
+        self.stores = storable
+        stored = out.dtype if storable else self.accumulate
+        self.add = self._combiner(self.accumulate, False)
+        self.finish = self._combiner(stored, combine == "magnitude")
+        # of a single term nothing is left to combine but a cast that NumPy does
+        self.combines = not single or storable
 
-    def _writes_in_place(self, layout: Layout, out: np.ndarray) -> bool:
-        dtypes = (*NATIVE[self.accumulate], self.accumulate)
-        plain = len(self.sweeps) == 1 and layout.column.stride == 1 and out.dtype in dtypes and out.dtype.isnative
-        return plain and self.combine == "sum" and out.flags.c_contiguous
+    def _combiner(self, stored: np.dtype, root: bool) -> int:
+        acc = self.accumulate
+        return cpu_combine.combine_row.address(
+            ACC=token(acc),
+            OUT=token(stored),
+            ACC_SIZE=acc.itemsize,
+            OUT_SIZE=stored.itemsize,
+            LANES=lanes(acc.itemsize),
+            ROOT=nones(int(root)),
+        )
 
-    def bands(self, workers: int) -> list[tuple[int, int]]:
-        rows = self.out_shape[0]
+    def execute(self, image: np.ndarray, out: np.ndarray, workers: int) -> None:
+        bands = self._bands(workers)
+        if not self.warm:  # whatever is still to be compiled is compiled on the caller's thread
+            self._run(image, out, *bands[0])
+            self.warm = True
+            bands = bands[1:]
+        if len(bands) == 1:
+            self._run(image, out, *bands[0])
+        elif bands:
+            run_tasks(lambda i: self._run(image, out, *bands[i]), len(bands), workers)
+
+    def _bands(self, workers: int) -> list[tuple[int, int]]:
+        rows = self.layout.rows_out
         wanted = 1
         if self.cost > SERIAL_NS:
-            wanted = max(workers, -(-int(self.cost) // BAND_NS))
+            wanted = -(-int(self.cost) // BAND_NS)
             if workers > 1:
-                wanted = max(wanted, min(4 * workers, int(self.cost) // SERIAL_NS))
+                wanted = max(wanted, workers, min(4 * workers, int(self.cost) // SERIAL_NS))
         each = -(-rows // wanted)
         each = -(-each // self.align) * self.align
         return [(y, min(rows, y + each)) for y in range(0, rows, each)]
 
-    def execute(self, image: np.ndarray, out: np.ndarray, workers: int) -> None:
-        bands = self.bands(workers)
-        if not self.warm:  # whatever is still to be compiled is compiled on the caller's thread
-            self.run(image, out, *bands[0])
-            self.warm = True
-            bands = bands[1:]
-        if len(bands) == 1:
-            self.run(image, out, *bands[0])
-        elif bands:
-            run_tasks(lambda i: self.run(image, out, *bands[i]), len(bands), workers)
-
-    def run(self, image: np.ndarray, out: np.ndarray, y0: int, y1: int) -> None:
-        if not self.in_band:
-            layout = self.layouts[0]
-            pitch = layout.n_out * out.itemsize
-            target = Target(address(out), np.arange(layout.rows_out, dtype=np.int64) * pitch, out.dtype)
-            self._sweep(0, image, target, y0, y1)
+    def _run(self, image: np.ndarray, out: np.ndarray, y0: int, y1: int) -> None:
+        if self.writes_out:
+            self.terms[0].run(image, Target(address(out), self.out_offsets, out.dtype), y0, y1)
             return
-        layout = self.layouts[0]
-        pitch = layout.n_full * self.accumulate.itemsize * max(1, len(self.sweeps))
-        rows = max(1, SCRATCH_BYTES // max(1, pitch))
-        rows = -(-rows // self.align) * self.align
+        row = self.layout.n_full * self.accumulate.itemsize * len(self.terms)
+        rows = -(-max(8, SCRATCH_BYTES // max(1, row)) // self.align) * self.align
         for a in range(y0, y1, rows):
-            self._band(image, out, a, min(y1, a + rows))
+            self._strip(image, out, a, min(y1, a + rows))
 
-    def _band(self, image: np.ndarray, out: np.ndarray, y0: int, y1: int) -> None:
-        layout = self.layouts[0]
-        total = None
-        result = None
-        previous = -1
-        for i, owner in enumerate([*self.owner, -1]):
-            if owner != previous and result is not None:
-                if self.combine == "magnitude":
-                    np.multiply(result, result, out=result)
-                if total is None:
-                    total = scratch("total", result.size, self.accumulate)[: result.size].reshape(result.shape)
-                    np.copyto(total, result)
-                else:
-                    np.add(total, result, out=total)
-                result = None
-            if owner < 0:
-                break
-            part = self._into_scratch(i, "result" if result is None else "part", image, y0, y1)
-            if result is None:
-                result = part
-            else:
-                np.add(result, part, out=result)
-            previous = owner
-        assert total is not None
-        if self.combine == "magnitude":
-            np.sqrt(total, out=total)
-        stride = layout.column.stride
-        total = total.reshape(y1 - y0, -1, layout.channels)[:, ::stride]
-        _store_rows(out, layout, total, y0, y1)
-
-    def _into_scratch(self, i: int, slot: str, image: np.ndarray, y0: int, y1: int) -> np.ndarray:
-        layout = self.layouts[i]
-        n, width = y1 - y0, layout.n_full
-        room = scratch(slot, n * width + SLACK, self.accumulate)
-        offsets = np.zeros(y1, np.int64)
-        offsets[y0:] = np.arange(n) * (width * room.itemsize)
-        self._sweep(i, image, Target(address(room), offsets, self.accumulate), y0, y1)
-        return room[: n * width].reshape(n, width)
-
-    def _sweep(self, i: int, image: np.ndarray, target: Target, y0: int, y1: int) -> None:
-        sweep, layout = self.sweeps[i], self.layouts[i]
-        if self.native[i]:
-            offsets, constant = self.offsets[i], self.constant[i]
-            dtype = np.dtype(np.uint8) if image.dtype.kind == "b" else image.dtype
-            rows = Rows(address(image), offsets, address(constant), dtype, 0, (image, constant))
-        else:
-            rows = band_rows(layout, image, *sweep.rows_needed(y0, y1))
-        sweep.run(self.ready[i], rows, target, y0, y1)
-
-
-def _constant_row(layout: Layout, dtype: np.dtype) -> np.ndarray:
-    if "constant" not in layout.problem.mode:
-        return np.zeros(1, dtype)
-    return np.full(layout.n_in + SLACK, layout.problem.cval, dtype)
+    def _strip(self, image: np.ndarray, out: np.ndarray, y0: int, y1: int) -> None:
+        """Rows y0..y1 through scratch."""
+        n, width = y1 - y0, self.layout.n_full
+        size = self.accumulate.itemsize
+        room = scratch("terms", len(self.terms) * n * width + SLACK, self.accumulate)
+        base = address(room)
+        step, part = width * size, n * width * size
+        offsets = table_rows(n, step)
+        for i, term in enumerate(self.terms):
+            term.run(image, Target(base + i * part, offsets, self.accumulate, y0), y0, y1)
+        heads, i = [], 0
+        for group in self.groups:
+            heads.append(base + i * part)
+            if group > 1:
+                parts = np.array([base + j * part for j in range(i, i + group)], np.int64)
+                cpu_combine.combine_rows(parts, step, heads[-1], offsets, n, width, self.add)
+            i += group
+        parts = np.array(heads, np.int64)
+        if self.stores:
+            to = address(out)
+            cpu_combine.combine_rows(parts, step, to, self.out_offsets[y0:y1], n, width, self.finish)
+            return
+        if self.combines:
+            cpu_combine.combine_rows(parts, step, base, offsets, n, width, self.finish)
+        sums = room[: n * width].reshape(n, -1, self.layout.channels)
+        _store_rows(out, self.layout, sums[:, :: self.layout.column.stride], y0, y1)
 
 
 def _store_rows(out: np.ndarray, layout: Layout, sums: np.ndarray, y0: int, y1: int) -> None:
@@ -223,7 +214,7 @@ _KEPT = 128
 
 
 def _job(plans: tuple[Plan, ...], combine: str, image: np.ndarray, out: np.ndarray) -> _Job | _Transforms:
-    key = (*map(id, plans), combine, image.strides, image.dtype.str, out.strides, out.dtype.str)
+    key = (plans, combine, image.strides, image.dtype.str, out.strides, out.dtype.str)
     with _lock:
         found = _jobs.get(key)
         if found is not None:

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..core.threads import scratch
-from ..loops.cpu_separable import CONSTANT_ROW
 from .layout import Layout
 
 __all__ = ["NATIVE", "Rows", "address", "band_rows", "in_place"]
@@ -51,7 +50,7 @@ def in_place(layout: Layout, dtype: np.dtype, strides: tuple[int, ...]) -> bool:
         return False
     if not _one_run(problem.shape, strides, layout.row_dims, dtype.itemsize):
         return False
-    return "constant" not in problem.mode or dtype.kind == "f" or _holds(dtype, problem.cval)
+    return not problem.reads_constant or dtype.kind == "f" or _holds(dtype, problem.cval)
 
 
 def _holds(dtype: np.dtype, value: float) -> bool:
@@ -61,7 +60,7 @@ def _holds(dtype: np.dtype, value: float) -> bool:
 
 def _one_run(shape: tuple[int, ...], strides: tuple[int, ...], row_dims: int, step: int) -> bool:
     """Whether the axes from ``row_dims`` on are one run of samples ``step`` bytes apart."""
-    for n, stride in zip(shape[:row_dims - 1 if row_dims else None:-1], strides[::-1], strict=False):
+    for n, stride in zip(shape[: row_dims - 1 if row_dims else None : -1], strides[::-1], strict=False):
         if n != 1 and stride != step:
             return False
         step *= n

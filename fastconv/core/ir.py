@@ -11,6 +11,7 @@ from functools import cached_property
 
 import numpy as np
 
+from .border import CONSTANT
 from .geometry import padding_after, reach, strided_size
 
 __all__ = ["METHODS", "Caps", "Offer", "Pass", "Plan", "Problem", "Term", "Weights"]
@@ -60,6 +61,11 @@ class Problem:
     def reach(self) -> tuple[int, ...]:
         """Distance between first and last tap on each filtered axis."""
         return tuple(reach(k, d) for k, d in zip(self.size, self.dilation, strict=True))
+
+    @property
+    def reads_constant(self) -> bool:
+        """Whether ``cval`` may lie outside some axis."""
+        return CONSTANT in self.mode
 
     @property
     def pixels(self) -> int:

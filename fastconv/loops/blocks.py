@@ -10,7 +10,7 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from .vec import I8, I64, PTR, Emitter, count, scalar_type
+from .vec import Emitter, count, scalar_type
 
 CHUNK = 4  # taps (or pairs) that one turn of a run-time loop unrolls
 
@@ -135,14 +135,12 @@ def horizontal(typingctx, line, step, w, n, out, some, acc_t, out_t, taps, fold,
 
         def sample(k, v):
             base, j = k
-            if count(unit) and base is None:
-                key = (None, v * e.n + j)
-                at = lambda: e.plus(line, e.size * (v * e.n + j))
-            else:
-                key = (id(base), j, v)
-                at = lambda: e.plus(start(k), e.size * e.n * v)
+            # neighbouring taps of neighbouring vectors are the same samples where taps are one sample apart
+            together = count(unit) and base is None
+            key = (None, v * e.n + j) if together else (id(base), j, v)
             if key not in seen:
-                seen[key] = (base, e.load(at(), acc_t.dtype))
+                at = e.plus(line, e.size * key[1]) if together else e.plus(start(k), e.size * e.n * v)
+                seen[key] = (base, e.load(at, acc_t.dtype))
             return seen[key][1]
 
         starts = {}
@@ -199,18 +197,6 @@ def window(typingctx, table, x, w, n, out, some, src_t, acc_t, out_t, vectors, s
 
 
 @intrinsic
-def convert(typingctx, line, src, src_t, acc_t, narrow):
-    """line = samples at ``src`` in the accumulate dtype: one vector, or one sample where ``narrow`` is (None,)."""
-
-    def codegen(context, builder, sig, args):
-        e = Emitter(builder, acc_t.dtype, 1 if count(narrow) else None)
-        e.store(args[0], e.load(args[1], src_t.dtype), acc_t.dtype)
-        return context.get_dummy_value()
-
-    return _signature(2, src_t, acc_t, narrow), codegen
-
-
-@intrinsic
 def fetch(typingctx, address, dtype_t):
     """The number of the token's dtype at an address."""
 
@@ -220,17 +206,6 @@ def fetch(typingctx, address, dtype_t):
         return v
 
     return dtype_t.dtype(types.intp, dtype_t), codegen
-
-
-@intrinsic
-def put(typingctx, address, value):
-    """Store a number at an address."""
-
-    def codegen(context, builder, sig, args):
-        builder.store(args[1], builder.inttoptr(args[0], args[1].type.as_pointer())).align = 1
-        return context.get_dummy_value()
-
-    return types.void(types.intp, value), codegen
 
 
 @intrinsic
@@ -255,19 +230,4 @@ def call_row(typingctx, function, arguments):
     return types.void(types.intp, arguments), codegen
 
 
-@intrinsic
-def prefetch(typingctx, address):
-    """Ask for the cache line at an address; any address is allowed."""
-
-    def codegen(context, builder, sig, args):
-        i32 = ir.IntType(32)
-        name = "llvm.prefetch.p0"
-        fnty = ir.FunctionType(ir.VoidType(), [PTR, i32, i32, i32])
-        found = builder.module.globals.get(name) or ir.Function(builder.module, fnty, name)
-        builder.call(found, [builder.inttoptr(args[0], PTR), i32(0), i32(3), i32(1)])
-        return context.get_dummy_value()
-
-    return types.void(types.intp), codegen
-
-
-__all__ = ["I8", "I64", "call_row", "convert", "fetch", "horizontal", "prefetch", "put", "vertical", "window"]
+__all__ = ["call_row", "fetch", "horizontal", "vertical", "window"]

@@ -6,21 +6,20 @@ cache; the ends of the lines are filled through the horizontal border table; the
 into the output.  No full-size temporary exists.
 """
 
-from .blocks import call_row, fetch, horizontal, put, vertical
+from .blocks import call_row, horizontal, vertical
 from .jit import loop
-from .rows import row_function
 
 #: marks a padded row that holds the constant, in a table of row offsets
 CONSTANT_ROW = -(2**63)
 
-# constants of a specialisation, see rows.py
+# constants of a specialisation, see jit.Loop.address
 SRC = ACC = OUT = TAPS = FOLD = ROWS = UNIT = STREAM = ()
 SRC_SIZE = ACC_SIZE = OUT_SIZE = LANES = 0
 FOUR = (None,) * 4
 ONE = (None,)
 
 
-@row_function
+@loop
 def vertical_row(table, w, n, x, samples, line, pitch):
     """line[r][:samples] = sum over k of w[k] * row[k + r][x:], ROWS lines ``pitch`` bytes apart."""
     i = 0
@@ -34,7 +33,7 @@ def vertical_row(table, w, n, x, samples, line, pitch):
         i += 1
 
 
-@row_function
+@loop
 def horizontal_row(line, step, w, n, out, samples):
     """out[:samples] = sum over k of w[k] * line[x + k * step]; step in samples; the line has a vector of slack."""
     step *= ACC_SIZE
@@ -111,4 +110,4 @@ def fused(
         y += many
 
 
-__all__ = ["CONSTANT_ROW", "fetch", "fused", "horizontal_row", "put", "vertical_row"]
+__all__ = ["CONSTANT_ROW", "fused", "horizontal_row", "vertical_row"]

@@ -14,10 +14,9 @@ from numba.extending import intrinsic
 from .blocks import call_row, fetch
 from .cpu_separable import CONSTANT_ROW
 from .jit import loop
-from .rows import row_function
 from .vec import I32, Emitter, lanes
 
-# constants of a specialisation, see rows.py
+# constants of a specialisation, see jit.Loop.address
 SRC = OUT = ()
 SRC_SIZE = OUT_SIZE = 0
 LANES = lanes(8)
@@ -84,7 +83,7 @@ def scaled(typingctx, value, scale, out, out_t, one):
     return types.void(value, types.float64, types.intp, out_t, one), codegen
 
 
-@row_function
+@loop
 def slide_row(columns, new, old, samples):
     """columns[:samples] += row at ``new`` - row at ``old`` (0: none leaves)."""
     i = 0
@@ -98,7 +97,7 @@ def slide_row(columns, new, old, samples):
         i += 1
 
 
-@row_function
+@loop
 def sums_row(line, size, step, scale, total, out, samples):
     """out[:samples] = scale * sums of ``size`` samples of the line, ``step`` apart; the last totals go to ``total``.
 
@@ -125,7 +124,7 @@ def sums_row(line, size, step, scale, total, out, samples):
     put_double(total, last)
 
 
-@row_function
+@loop
 def plain_row(line, size, step, scale, total, out, samples):
     """What `sums_row` computes, each window summed by itself: slow, and right around NaN and inf."""
     factor = fetch(scale, DOUBLE)
@@ -178,9 +177,7 @@ def sum_rows(
                 line[before : before + n_in] = 0.0
                 for k in range(nv):
                     offset = row_offset[first + k]
-                    call_row(
-                        slide1, (columns, constant_row if offset == CONSTANT_ROW else src + offset, 0, n_in)
-                    )
+                    call_row(slide1, (columns, constant_row if offset == CONSTANT_ROW else src + offset, 0, n_in))
             elif again == 0:
                 new, old = row_offset[first + nv - 1], row_offset[first - 1]
                 new = constant_row if new == CONSTANT_ROW else src + new

@@ -6,18 +6,19 @@ registers while it walks the taps.  Zero taps are not in the list and cost nothi
 Columns near the left and right border read a padded copy of their strip (`gather`), so no loop tests for a border.
 """
 
+import numpy as np
+
 from .blocks import call_row, fetch, window
 from .cpu_separable import CONSTANT_ROW
-from .jit import loop
-from .rows import row_function
+from .jit import helper, loop
 
-# constants of a specialisation, see rows.py
+# constants of a specialisation, see jit.Loop.address
 SRC = ACC = OUT = STREAM = ()
 SRC_SIZE = OUT_SIZE = LANES = 0
 EIGHT, TWO, ONE = (None,) * 8, (None,) * 2, (None,)
 
 
-@row_function
+@loop
 def window_row(table, w, n, out, samples):
     """out[:samples] = sum over t < n of w[t] * samples at address table[t]."""
     i = 0
@@ -39,42 +40,69 @@ def window_row(table, w, n, out, samples):
             i += LANES
 
 
-@loop
-def window_rows(
-    src, row_offset, constant_row, first_row, tap_row, tap_byte, w, table, out, out_offset, samples, y0, y1, row1
+@helper
+def _rows(
+    src, row_offset, constant_row, first_row, shift, tap_row, tap_byte, w, table, out, out_offset, samples, n, row
 ):
-    """Output rows y0..y1: ``samples`` sums each, written at out + out_offset[y].
-
-    src: address of the first source sample of tap column 0; row_offset: byte offset of every padded row
-    (CONSTANT_ROW: ``constant_row``); first_row[y]: padded row of tap row 0; tap_row, tap_byte, w: each tap's rows and
-    bytes from there and its weight; table: scratch of as many addresses.
-    """
-    n = w.size
+    """Every output row: where each tap begins, then the row function over ``samples`` outputs."""
+    taps = w.size
     at = table.ctypes.data
-    for y in range(y0, y1):
-        first = first_row[y]
-        for t in range(n):
+    for y in range(n):
+        first = first_row[y] - shift
+        for t in range(taps):
             offset = row_offset[first + tap_row[t]]
             table[t] = (constant_row if offset == CONSTANT_ROW else src + offset) + tap_byte[t]
-        call_row(row1, (at, w.ctypes.data, n, out + out_offset[y], samples))
+        call_row(row, (at, w.ctypes.data, taps, out + out_offset[y], samples))
 
 
-@loop
-def gather(src, row_offset, p0, p1, columns, strip, pitch, outside, size, src_t):
-    """strip[p - p0, j] = source sample ``columns[j]`` of padded row p (-1 and constant rows: ``outside``).
-
-    columns: source samples; size: bytes of one; pitch: samples from one row of the strip to the next.
-    """
+@helper
+def _gather(src, row_offset, p0, p1, columns, strip, pitch, outside, size, src_t):
+    """strip[p - p0, j] = source sample ``columns[j]`` of padded row p (-1 and constant rows: ``outside``)."""
     for p in range(p0, p1):
         offset = row_offset[p]
         at = (p - p0) * pitch
-        if offset == CONSTANT_ROW:
-            for j in range(columns.size):
-                strip[at + j] = outside
-        else:
-            for j in range(columns.size):
-                c = columns[j]
-                strip[at + j] = outside if c < 0 else fetch(src + offset + c * size, src_t)
+        for j in range(columns.size):
+            c = columns[j]
+            inside = offset != CONSTANT_ROW and c >= 0
+            strip[at + j] = fetch(src + offset + c * size, src_t) if inside else outside
 
 
-__all__ = ["gather", "window_row", "window_rows"]
+@loop
+def direct(
+    src, row_offset, constant_row, src_size, first_row, tap_row, tap_column, w, table, out, out_offset, out_size,
+    low, high, n_full, before, left, right, strip, pitch, outside, n, p0, p1, row_inside, row_strip, src_t,
+):  # fmt: skip
+    """n output rows of ``n_full`` sums each, row y written at out + out_offset[y].
+
+    src: address of the source; row_offset: byte offset of every padded row from there (CONSTANT_ROW:
+    ``constant_row``); first_row[y]: padded row of tap row 0; tap_row, tap_column, w: each tap's rows and samples from
+    there and its weight; table: scratch of as many addresses; low, high: the outputs whose taps all lie inside a
+    row; left, right: source samples of the padded strips that the others read; strip: scratch for padded rows p0..p1
+    of one strip, ``pitch`` samples apart.
+    """
+    scaled = np.empty(tap_column.size, np.int64)
+    if high > low:
+        for t in range(w.size):
+            scaled[t] = tap_column[t] * src_size
+        start = src + (low - before) * src_size
+        _rows(start, row_offset, constant_row, first_row, 0, tap_row, scaled, w, table, out + low * out_size,
+              out_offset, high - low, n, row_inside)  # fmt: skip
+    if row_strip == 0:
+        return
+    size = strip.itemsize
+    for t in range(w.size):
+        scaled[t] = tap_column[t] * size
+    offsets = np.empty(p1 - p0, np.int64)
+    for p in range(p1 - p0):
+        offsets[p] = p * pitch * size
+    base = strip.ctypes.data
+    if left.size:
+        _gather(src, row_offset, p0, p1, left, strip, pitch, outside, src_size, src_t)
+        _rows(base, offsets, 0, first_row, p0, tap_row, scaled, w, table, out, out_offset, low, n, row_strip)
+    if right.size:
+        _gather(src, row_offset, p0, p1, right, strip, pitch, outside, src_size, src_t)
+        _rows(base, offsets, 0, first_row, p0, tap_row, scaled, w, table, out + high * out_size, out_offset,
+              n_full - high, n, row_strip)  # fmt: skip
+
+
+__all__ = ["direct", "window_row"]

@@ -1,0 +1,16 @@
+"""One sweep for each kind of pass; a new kind is a file here and a row in this table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from ...core.ir import Pass
+from ..layout import Layout
+from .common import Sweep, Target
+from .line import LineSweep
+from .sums import SumSweep
+from .window import WindowSweep
+
+__all__ = ["SWEEPS", "Sweep", "Target"]
+
+SWEEPS: dict[str, Callable[[Layout, Pass], Sweep]] = {"line": LineSweep, "window": WindowSweep, "sum": SumSweep}

@@ -1,0 +1,83 @@
+"""What every sweep shares: the rows it writes, and how counts and dtypes are told to compiled code."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+
+from ..layout import Layout
+from ..source import Rows
+
+__all__ = ["Sweep", "Target", "fold", "nones", "rows_needed_by", "table_rows", "token", "unrolled"]
+
+#: taps up to which the vertical and horizontal row functions are unrolled for their number
+UNROLLED = 9
+
+
+@dataclass
+class Target:
+    """Rows that a sweep writes: row y lies at ``base + offsets[y - start]``."""
+
+    base: int
+    offsets: np.ndarray
+    dtype: np.dtype
+    start: int = 0
+
+    def rows(self, y0: int, y1: int) -> np.ndarray:
+        """Offsets of rows y0..y1."""
+        return self.offsets[y0 - self.start : y1 - self.start]
+
+
+class Sweep(Protocol):
+    """One kind of pass, prepared for a layout: fills output rows before columns are dropped by a stride."""
+
+    #: output rows at which a band may begin are multiples of this
+    align: int
+
+    def rows_needed(self, y0: int, y1: int) -> tuple[int, int]:
+        """Range of padded rows that output rows y0..y1 read."""
+        ...
+
+    def prepare(self, source: np.dtype, target: np.dtype) -> Any:
+        """Compile what these dtypes need; what it returns goes to `run`."""
+        ...
+
+    def run(self, ready: Any, rows: Rows, target: Target, y0: int, y1: int) -> None:
+        """Fill output rows y0..y1 of the target."""
+        ...
+
+
+def nones(n: int) -> tuple[None, ...]:
+    """The tuple of Nones that stands for a count where it shapes compiled code."""
+    return (None,) * n
+
+
+def token(dtype: np.dtype) -> type:
+    """The dtype as loops are told it (bool is read as uint8)."""
+    return np.uint8 if dtype.kind == "b" else dtype.type
+
+
+def fold(taps: np.ndarray) -> int:
+    """1 for symmetric taps of odd number, 2 for antisymmetric ones, else 0: which pairs share a multiplication."""
+    if len(taps) % 2 == 0 or len(taps) < 3:
+        return 0
+    if np.array_equal(taps, taps[::-1]):
+        return 1
+    return 2 if np.array_equal(taps, -taps[::-1]) else 0
+
+
+def unrolled(taps: np.ndarray) -> tuple[None, ...]:
+    return nones(len(taps)) if len(taps) <= UNROLLED else ()
+
+
+def table_rows(n: int, pitch_bytes: int) -> np.ndarray:
+    """Offsets of n rows of scratch."""
+    return np.arange(n, dtype=np.int64) * pitch_bytes
+
+
+def rows_needed_by(layout: Layout, y0: int, y1: int) -> tuple[int, int]:
+    """Range of padded rows that output rows y0..y1 read (with what lies between them)."""
+    reach = sum((a.size - 1) * a.dilation * s for a, s in zip(layout.row_axes, layout.steps, strict=True))
+    return int(layout.first_row[y0]), int(layout.first_row[y1 - 1]) + reach + 1

@@ -1,0 +1,140 @@
+"""The fused separable sweep: 1-D taps along every filtered axis, without a full-size temporary."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ...core.ir import Pass
+from ...core.threads import scratch
+from ...loops import cpu_separable
+from ...loops.vec import lanes
+from ..layout import Layout
+from ..source import SLACK, Rows
+from .common import Target, fold, nones, rows_needed_by, token, unrolled
+from .stages import RowStages, runs, vertical
+
+__all__ = ["LineSweep"]
+
+#: output samples that one tile of the fused sweep computes, small enough for four lines in the nearest cache
+TILE = 512
+
+
+class LineSweep:
+    """Fused 1-D passes: taps along every filtered axis."""
+
+    def __init__(self, layout: Layout, sweep: Pass) -> None:
+        self.layout = layout
+        problem = layout.problem
+        acc = problem.accumulate
+        taps = {i: np.ascontiguousarray(t, acc) for i, t in zip(sweep.axes, sweep.taps, strict=True)}
+        one = np.ones(1, acc)
+        row_taps = {i: taps[a.filtered] for i, a in enumerate(layout.row_axes) if a.filtered >= 0}
+        self.column_taps = taps[layout.column.filtered] if layout.column.filtered >= 0 else one
+        self.inner, self.outer = _split(layout, row_taps)
+        self.row_taps = row_taps.get(self.inner, one)
+        self.stages = RowStages(layout, {a: row_taps[a] for a in self.outer})
+        self.outside = acc.type(problem.cval * np.prod([np.sum(t, dtype=np.float64) for t in row_taps.values()]))
+        self.tile, self.pitch = _tile(layout)
+        self.align = 1
+
+    def rows_needed(self, y0: int, y1: int) -> tuple[int, int]:
+        return rows_needed_by(self.layout, y0, y1)
+
+    def prepare(self, source: np.dtype, target: np.dtype) -> dict[str, int]:
+        acc = token(self.layout.problem.accumulate)
+        size = np.dtype(acc).itemsize
+        ready = self.stages.prepare(source)
+        if self.outer:
+            source = self.layout.problem.accumulate
+        ready["vertical1"] = vertical(source, acc, self.row_taps, 1)
+        ready["vertical4"] = vertical(source, acc, self.row_taps, 4) if self._shared else ready["vertical1"]
+        if self._plain and target == self.layout.problem.accumulate:
+            ready["horizontal"] = 0
+            return ready
+        ready["horizontal"] = cpu_separable.horizontal_row.address(
+            ACC=acc,
+            OUT=token(target),
+            ACC_SIZE=size,
+            OUT_SIZE=target.itemsize,
+            LANES=lanes(size),
+            TAPS=unrolled(self.column_taps),
+            FOLD=nones(fold(self.column_taps)),
+            UNIT=nones(int(self._step == 1)),
+            STREAM=(),
+        )
+        return ready
+
+    @property
+    def _plain(self) -> bool:
+        """Nothing to do along the row."""
+        return len(self.column_taps) == 1 and self.column_taps[0] == 1 and self.layout.before == 0
+
+    @property
+    def _step(self) -> int:
+        return self.layout.column.dilation * self.layout.channels
+
+    @property
+    def _row_step(self) -> int:
+        return self.layout.steps[self.inner] * self.layout.row_axes[self.inner].dilation if self.inner >= 0 else 0
+
+    @property
+    def _shared(self) -> bool:
+        """Four neighbouring outputs may read common rows: unit stride and unit steps in the table."""
+        axes = self.layout.row_axes
+        return self.inner == len(axes) - 1 and self.inner >= 0 and axes[-1].stride == 1 and axes[-1].dilation == 1
+
+    def run(self, ready: dict[str, int], rows: Rows, target: Target, y0: int, y1: int) -> None:
+        first = self.layout.first_row[y0:y1] - rows.start if rows.start else self.layout.first_row[y0:y1]
+        if not self.outer:
+            self._fused(ready, rows, first, self._row_step, target, target.rows(y0, y1))
+            return
+        for a, b, base, n in runs(self.layout, self.inner, y0, y1):
+            plane = self.stages.sums(ready, rows, base, n, self.outer)
+            inner = self.layout.first_row[a:b] - base
+            self._fused(ready, plane, inner, self._row_step, target, target.rows(a, b))
+
+    def _fused(
+        self, ready: dict[str, int], rows: Rows, first: np.ndarray, row_step: int, target: Target, offsets: np.ndarray
+    ) -> None:
+        layout = self.layout
+        acc = layout.problem.accumulate
+        lines = scratch("lines", 4 * self.pitch, acc)[: 4 * self.pitch]
+        n = len(self.row_taps) + 4
+        table = scratch("table", n, np.int64)[:n]
+        cpu_separable.fused(
+            rows.base, rows.offsets, rows.constant, first, row_step, int(self._shared), self.row_taps,
+            self.column_taps, self._step, layout.before, layout.left, layout.right, layout.n_in,
+            target.base, offsets, layout.n_full, target.dtype.itemsize, 0, len(first), self.tile, lines, self.pitch,
+            table, self.outside, ready["vertical4"], ready["vertical1"], ready["horizontal"],
+        )  # fmt: skip
+
+
+def _split(layout: Layout, row_taps: dict[int, np.ndarray]) -> tuple[int, tuple[int, ...]]:
+    """The row axis summed in the fused sweep (-1: none) and those summed before it.
+
+    One filtered row axis is fused wherever it lies; of several only the last row axis can be.
+    """
+    filtered = tuple(sorted(row_taps))
+    if len(filtered) <= 1:
+        return (filtered[0] if filtered else -1), ()
+    if filtered[-1] == len(layout.row_axes) - 1:
+        return filtered[-1], filtered[:-1]
+    return -1, filtered
+
+
+def _tile(layout: Layout) -> tuple[int, int]:
+    """Output samples a tile of the fused sweep computes, and samples from one line to the next.
+
+    A tile fills its padding from its own line, so the padding's sources must lie in it; else the row is one tile.
+    """
+    n, before, reach = layout.n_full, layout.before, layout.reach
+    tile = TILE if reach < TILE // 8 else 4 * TILE
+    if tile < n:
+        last = (n - 1) // tile * tile - before
+        left, right = layout.left, layout.right
+        near = before <= tile and right.size <= tile
+        near = near and (left.size == 0 or left.max() < tile + reach - before)
+        if not (near and (right.size == 0 or np.all((right >= last) | (right < 0)))):
+            tile = n
+    tile = min(tile, n)
+    return tile, (tile + reach + SLACK + 15) // 16 * 16 + 16

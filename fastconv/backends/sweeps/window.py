@@ -1,0 +1,91 @@
+"""The direct sweep: every tap that is not zero, in any number of dimensions."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ...core.ir import Pass
+from ...core.threads import scratch
+from ...loops import cpu_window
+from ...loops.vec import lanes
+from ..layout import Layout
+from ..source import SLACK, Rows
+from .common import Target, nones, rows_needed_by, token
+
+__all__ = ["WindowSweep"]
+
+
+class WindowSweep:
+    """The sum over the non-zero taps of an N-D kernel."""
+
+    align = 1
+
+    def __init__(self, layout: Layout, sweep: Pass) -> None:
+        self.layout = layout
+        assert sweep.kernel is not None
+        acc = layout.problem.accumulate
+        index = np.nonzero(sweep.kernel)
+        self.weights = np.ascontiguousarray(sweep.kernel[index], acc)
+        rows = np.zeros(len(self.weights), np.int64)
+        columns = np.zeros(len(self.weights), np.int64)
+        for i, k in zip(sweep.axes, index, strict=True):
+            if i == layout.column.filtered:
+                columns += k * (layout.column.dilation * layout.channels)
+                continue
+            for axis, step in zip(layout.row_axes, layout.steps, strict=True):
+                if axis.filtered == i:
+                    rows += k * (axis.dilation * step)
+        self.tap_row, self.tap_column = rows, columns
+        low = min(layout.before, layout.n_full)
+        high = max(low, min(layout.n_full, layout.n_in + layout.before - layout.reach))
+        if high - low < 2 * lanes(acc.itemsize):
+            low = high = layout.n_full
+        #: outputs whose taps all lie inside a row; the others read a padded copy of their strip
+        self.inside = (low, high)
+        self.left = layout.columns[: low + layout.reach].copy() if low else _NOTHING
+        self.right = layout.columns[high : layout.n_full + layout.reach].copy() if high < layout.n_full else _NOTHING
+        self.pitch = max(len(self.left), len(self.right)) + lanes(acc.itemsize)
+        self.outside = acc.type(layout.problem.cval)
+
+    def rows_needed(self, y0: int, y1: int) -> tuple[int, int]:
+        return rows_needed_by(self.layout, y0, y1)
+
+    def prepare(self, source: np.dtype, target: np.dtype) -> tuple[int, int]:
+        acc = self.layout.problem.accumulate
+
+        def row(dtype: np.dtype) -> int:
+            return cpu_window.window_row.address(
+                SRC=token(dtype),
+                ACC=token(acc),
+                OUT=token(target),
+                SRC_SIZE=dtype.itemsize,
+                OUT_SIZE=target.itemsize,
+                LANES=lanes(acc.itemsize),
+                STREAM=nones(0),
+            )
+
+        low, high = self.inside
+        strips = len(self.left) or len(self.right)
+        return (row(source) if high > low else 0), (row(acc) if strips else 0)
+
+    def run(self, ready: tuple[int, int], rows: Rows, target: Target, y0: int, y1: int) -> None:
+        layout = self.layout
+        acc = layout.problem.accumulate
+        n = len(self.weights) or 1
+        low, high = self.inside
+        first = layout.first_row[y0:y1] - rows.start if rows.start else layout.first_row[y0:y1]
+        p0, p1 = self.rows_needed(y0, y1)
+        strip = scratch("strip", (p1 - p0) * self.pitch + SLACK, acc) if ready[1] else _nothing(acc)
+        cpu_window.direct(
+            rows.base, rows.offsets, rows.constant, rows.dtype.itemsize, first, self.tap_row, self.tap_column,
+            self.weights, scratch("table", n, np.int64)[:n], target.base, target.rows(y0, y1), target.dtype.itemsize,
+            low, high, layout.n_full, layout.before, self.left, self.right, strip, self.pitch, self.outside,
+            y1 - y0, p0 - rows.start, p1 - rows.start, ready[0], ready[1], token(rows.dtype),
+        )  # fmt: skip
+
+
+_NOTHING = np.zeros(0, np.int64)
+
+
+def _nothing(dtype: np.dtype) -> np.ndarray:
+    return np.zeros(1, dtype)
