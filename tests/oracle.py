@@ -81,7 +81,8 @@ def correlate(
             line[a] = len(found)
             outside = outside | np.array([p is None for p in found]).reshape(line)
         sample = np.where(outside, REAL(cval), sample)
-        value += weights[tap] * sample
+        with np.errstate(invalid="ignore"):  # inf - inf is NaN, here as there
+            value += weights[tap] * sample
         weight += abs(weights[tap]) * abs(sample)
     return Answer(value, weight)
 
