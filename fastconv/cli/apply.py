@@ -34,6 +34,12 @@ EXIF, ICC profile and resolution are kept; a picture that EXIF says is turned is
 Writing is safe: the old file stays whole until the new one is complete."""
 
 
+def _quality(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= 100:
+        raise argparse.ArgumentTypeError(f"must be an integer from 1 to 100; got {text!r}")
+    return int(text)
+
+
 def parser() -> Parser:
     p = Parser(
         prog="fastconv apply",
@@ -55,7 +61,7 @@ def parser() -> Parser:
         "clip (default for the others)",
     )
     group.add_argument("--scale", type=float, default=1.0, metavar="X", help="multiply the result before it is stored")
-    group.add_argument("--quality", type=positive, default=95, help="of JPEG files, to 100 (default 95)")
+    group.add_argument("--quality", type=_quality, metavar="Q", default=95, help="of JPEG files, 1 to 100 (default 95)")
     p.add_argument("--max-pixels", type=positive, metavar="N", help="refuse larger pictures (default 178956970)")
     p.add_argument("--workers", type=positive, metavar="N", help="most threads to use (default: all)")
     p.add_argument("-q", "--quiet", action="store_true", help="print nothing but errors")

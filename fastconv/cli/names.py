@@ -63,6 +63,6 @@ filters (parameters are those of the Python functions; 2x3 means 2 for rows and 
   sobel[:AXIS] scharr prewitt farid               roberts                 laplace
   gradient:SIGMA                                  log:SIGMA               dog:LOW[,high_sigma=]
   gabor:FREQUENCY[,theta=0,bandwidth=1]           sharpen[:amount=1]      emboss
-  motion:LENGTH[,angle=0]                         disk:RADIUS             binomial:SIZE
+  motion:LENGTH[,angle=0]                         disk:RADIUS             binomial:SIZE   identity
   kernel:'1 2 1; 2 4 2; 1 2 1'                    convolve:'0 1; 2 3'     (kernel reversed)
 Without AXIS (0 down the rows, 1 along them) the edge filters give the magnitude of the gradient."""
