@@ -13,12 +13,13 @@ from typing import Any
 
 import numpy as np
 
-from ..core.dtypes import cast_into
-from ..core.ir import Caps, Plan
-from ..core.threads import run as run_tasks
-from ..core.threads import scratch
-from ..loops import cpu_combine
-from ..loops.vec import lanes
+from fastconv.core.dtypes import cast_into
+from fastconv.core.ir import Caps, Plan
+from fastconv.core.threads import run as run_tasks
+from fastconv.core.threads import scratch
+from fastconv.loops import cpu_combine
+from fastconv.loops.vec import lanes
+
 from .layout import Layout
 from .source import NATIVE, SLACK, Rows, address, band_rows, in_place
 from .spectrum import Spectrum
@@ -82,6 +83,13 @@ class _Job:
         self.align = max(t.sweep.align for t in self.terms)
         self.cost = sum(plan.cost_ns for plan in plans)
         self.warm = False
+        #: output rows worked on at a time: as many as fit the scratch; all where none is used
+        self.strip_rows = layout.rows_out
+        copied = [t.layout for t in self.terms if t.offsets is None]
+        if copied or not self.writes_out:
+            row = max(1, len(self.terms) * layout.n_full + sum(each.n_in for each in copied))
+            rows = max(8, SCRATCH_BYTES // (row * self.accumulate.itemsize), *(2 * each.row_reach for each in copied))
+            self.strip_rows = -(-rows // self.align) * self.align
         if self.writes_out:
             return
         self.stores = storable
@@ -125,13 +133,13 @@ class _Job:
         return [(y, min(rows, y + each)) for y in range(0, rows, each)]
 
     def _run(self, image: np.ndarray, out: np.ndarray, y0: int, y1: int) -> None:
-        if self.writes_out:
-            self.terms[0].run(image, Target(address(out), self.out_offsets, out.dtype), y0, y1)
-            return
-        row = self.layout.n_full * self.accumulate.itemsize * len(self.terms)
-        rows = -(-max(8, SCRATCH_BYTES // max(1, row)) // self.align) * self.align
-        for a in range(y0, y1, rows):
-            self._strip(image, out, a, min(y1, a + rows))
+        target = Target(address(out), self.out_offsets, out.dtype)
+        for a in range(y0, y1, self.strip_rows):
+            b = min(y1, a + self.strip_rows)
+            if self.writes_out:
+                self.terms[0].run(image, target, a, b)
+            else:
+                self._strip(image, out, a, b)
 
     def _strip(self, image: np.ndarray, out: np.ndarray, y0: int, y1: int) -> None:
         """Rows y0..y1 through scratch."""

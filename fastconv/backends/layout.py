@@ -14,9 +14,9 @@ from functools import cached_property
 
 import numpy as np
 
-from ..core.border import source_index
-from ..core.ir import Problem
-from ..loops.cpu_separable import CONSTANT_ROW
+from fastconv.core.border import source_index
+from fastconv.core.ir import Problem
+from fastconv.loops.cpu_separable import CONSTANT_ROW
 
 __all__ = ["Axis", "Layout"]
 
@@ -97,6 +97,11 @@ class Layout:
             step *= a.padded
         return tuple(reversed(steps))
 
+    @property
+    def row_reach(self) -> int:
+        """Rows between the first and the last tap along the last row axis."""
+        return (self.row_axes[-1].size - 1) * self.row_axes[-1].dilation if self.row_axes else 0
+
     @cached_property
     def first_row(self) -> np.ndarray:
         """Table position of the first tap's row, for every output row."""
@@ -128,20 +133,20 @@ class Layout:
         wide = c[:, None] * self.channels + np.arange(self.channels)
         return np.ascontiguousarray(np.where(c[:, None] < 0, -1, wide).reshape(-1))
 
-    @property
+    @cached_property
     def before(self) -> int:
         """Samples of padding in front of a row."""
         return self.column.before * self.channels
 
-    @property
+    @cached_property
     def left(self) -> np.ndarray:
         return self.columns[: self.before]
 
-    @property
+    @cached_property
     def right(self) -> np.ndarray:
         return self.columns[self.before + self.n_in :]
 
-    @property
+    @cached_property
     def reach(self) -> int:
         """Samples between the first and the last horizontal tap."""
         return (self.column.size - 1) * self.column.dilation * self.channels

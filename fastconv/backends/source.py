@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..core.threads import scratch
+from fastconv.core.threads import scratch
+
 from .layout import Layout
 
 __all__ = ["NATIVE", "Rows", "address", "band_rows", "in_place"]

@@ -12,10 +12,10 @@ from functools import cached_property
 
 import numpy as np
 
-from ..core.border import source_index
-from ..core.dtypes import cast_into
-from ..core.ir import Pass, Problem
-from ..core.threads import run as run_tasks
+from fastconv.core.border import source_index
+from fastconv.core.dtypes import cast_into
+from fastconv.core.ir import Pass, Problem
+from fastconv.core.threads import run as run_tasks
 
 __all__ = ["Spectrum"]
 

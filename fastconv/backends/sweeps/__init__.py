@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from ...core.ir import Pass
-from ..layout import Layout
+from fastconv.backends.layout import Layout
+from fastconv.core.ir import Pass
+
 from .common import Sweep, Target
 from .line import LineSweep
 from .sums import SumSweep

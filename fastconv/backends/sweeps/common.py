@@ -7,8 +7,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from ..layout import Layout
-from ..source import Rows
+from fastconv.backends.layout import Layout
+from fastconv.backends.source import Rows
 
 __all__ = ["Sweep", "Target", "fold", "nones", "rows_needed_by", "table_rows", "token", "unrolled"]
 

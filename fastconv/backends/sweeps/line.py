@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from ...core.ir import Pass
-from ...core.threads import scratch
-from ...loops import cpu_separable
-from ...loops.vec import lanes
-from ..layout import Layout
-from ..source import SLACK, Rows
+from fastconv.backends.layout import Layout
+from fastconv.backends.source import SLACK, Rows
+from fastconv.core.ir import Pass
+from fastconv.core.threads import scratch
+from fastconv.loops import cpu_separable
+from fastconv.loops.vec import lanes
+
 from .common import Target, fold, nones, rows_needed_by, token, unrolled
 from .stages import RowStages, runs, vertical
 
@@ -89,7 +90,7 @@ class LineSweep:
             self._fused(ready, rows, first, self._row_step, target, target.rows(y0, y1))
             return
         for a, b, base, n in runs(self.layout, self.inner, y0, y1):
-            plane = self.stages.sums(ready, rows, base, n, self.outer)
+            plane = self.stages.sums(ready, rows, base, n)
             inner = self.layout.first_row[a:b] - base
             self._fused(ready, plane, inner, self._row_step, target, target.rows(a, b))
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from ...core.threads import scratch
-from ...loops import cpu_separable
-from ...loops.vec import lanes
-from ..layout import Layout
-from ..source import SLACK, Rows, address
+from fastconv.backends.layout import Layout
+from fastconv.backends.source import SLACK, Rows, address
+from fastconv.core.threads import scratch
+from fastconv.loops import cpu_separable
+from fastconv.loops.vec import lanes
+
 from .common import fold, nones, table_rows, token, unrolled
 
 __all__ = ["RowStages", "runs", "vertical"]
@@ -30,29 +31,33 @@ class RowStages:
                 both[f"{name}{axis}"] = vertical(dtype, acc, taps, 1)
         return both
 
-    def sums(self, ready: dict[str, int], rows: Rows, base: int, n: int, axes: tuple[int, ...]) -> Rows:
-        """Rows base .. base + n of the table, each summed along ``axes``; the result's rows are numbered from 0."""
+    def sums(self, ready: dict[str, int], rows: Rows, base: int, n: int) -> Rows:
+        """Rows base .. base + n of the table, each summed along every axis that has taps, numbered from 0."""
+        room = self._summed(ready, rows, base, n, tuple(sorted(self.taps)))
+        offsets = table_rows(n, self.layout.n_in * room.itemsize)
+        return Rows(address(room), offsets, 0, self.accumulate, 0, room)
+
+    def _summed(self, ready: dict[str, int], rows: Rows, base: int, n: int, axes: tuple[int, ...]) -> np.ndarray:
+        """The sums along ``axes``, in scratch: n rows of a source row's length."""
         axis = axes[-1]
         taps = self.taps[axis]
         step = self.layout.steps[axis] * self.layout.row_axes[axis].dilation
         width = self.layout.n_in
         if len(axes) == 1:
             first = np.arange(base - rows.start, base - rows.start + n, dtype=np.int64)
-            source, offsets, constant, row_step = rows.base, rows.offsets, rows.constant, step
-            function = ready[f"source{axis}"]
+            source, row_step, function = rows, step, ready[f"source{axis}"]
         else:
             pieces = scratch(f"pieces{axis}", len(taps) * n * width + SLACK, self.accumulate)
             for k in range(len(taps)):
-                part = self.sums(ready, rows, base + k * step, n, axes[:-1])
-                pieces[k * n * width : (k + 1) * n * width] = part.keep[: n * width]
+                piece = self._summed(ready, rows, base + k * step, n, axes[:-1])
+                pieces[k * n * width : (k + 1) * n * width] = piece[: n * width]
             first = np.arange(n, dtype=np.int64)
-            source, constant, row_step = address(pieces), 0, n
             offsets = table_rows(len(taps) * n, width * pieces.itemsize)
+            source, row_step = Rows(address(pieces), offsets, 0, self.accumulate, 0, pieces), n
             function = ready[f"scratch{axis}"]
-        out = scratch(f"stage{axis}", n * width + SLACK, self.accumulate)
-        out_offsets = table_rows(n, width * out.itemsize)
-        _vertical_only(function, source, offsets, constant, first, row_step, taps, out, out_offsets, width, n)
-        return Rows(address(out), out_offsets, 0, self.accumulate, 0, out)
+        room = scratch(f"stage{axis}", n * width + SLACK, self.accumulate)
+        _vertical_only(function, source, first, row_step, taps, room, width)
+        return room
 
 
 def vertical(source: np.dtype, acc: type, taps: np.ndarray, rows: int) -> int:
@@ -73,29 +78,19 @@ _NONE = np.zeros(0, np.int64)
 
 
 def _vertical_only(
-    function: int,
-    source: int,
-    offsets: np.ndarray,
-    constant: int,
-    first: np.ndarray,
-    row_step: int,
-    taps: np.ndarray,
-    out: np.ndarray,
-    out_offsets: np.ndarray,
-    width: int,
-    n: int,
+    function: int, rows: Rows, first: np.ndarray, row_step: int, taps: np.ndarray, room: np.ndarray, width: int
 ) -> None:
-    acc = out.dtype
-    lines = scratch("lines", 4, acc)[:4]
-    table = scratch("table", len(taps) + 4, np.int64)[: len(taps) + 4]
+    """Vertical sums straight into ``room``, one row after the other."""
+    acc = room.dtype
+    n = len(taps) + 4
     cpu_separable.fused(
-        source, offsets, constant, first, row_step, 0, taps, np.ones(1, acc), 0, 0, _NONE, _NONE, width,
-        address(out), out_offsets, width, acc.itemsize, 0, n, width, lines, 0, table, acc.type(0),
-        function, function, 0,
+        rows.base, rows.offsets, rows.constant, first, row_step, 0, taps, np.ones(1, acc), 0, 0, _NONE, _NONE, width,
+        address(room), table_rows(len(first), width * acc.itemsize), width, acc.itemsize, 0, len(first), width,
+        scratch("lines", 4, acc)[:4], 0, scratch("table", n, np.int64)[:n], acc.type(0), function, function, 0,
     )  # fmt: skip
 
 
-def runs(layout: Layout, inner: int, y0: int, y1: int):
+def runs(layout: Layout, inner: int, y0: int, y1: int) -> Iterator[tuple[int, int, int, int]]:
     """Stretches a..b of output rows that differ in the last row axis only, their first padded row, and how many."""
     last = layout.row_axes[-1]
     reach = (last.size - 1) * last.dilation if inner >= 0 else 0

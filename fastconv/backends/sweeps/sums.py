@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from ...core.ir import Pass
-from ...core.threads import scratch
-from ...loops import cpu_sums
-from ..layout import Layout
-from ..source import SLACK, Rows
+from fastconv.backends.layout import Layout
+from fastconv.backends.source import SLACK, Rows
+from fastconv.core.ir import Pass
+from fastconv.core.threads import scratch
+from fastconv.loops import cpu_sums
+
 from .common import Target, rows_needed_by, token
 from .stages import RowStages, runs
 
@@ -57,7 +58,7 @@ class SumSweep:
             self._sums(ready, rows, first[y0:y1] - rows.start, target, y0, y1)
             return
         for a, b, base, n in runs(self.layout, self.inner, y0, y1):
-            plane = self.stages.sums(ready, rows, base, n, self.outer)
+            plane = self.stages.sums(ready, rows, base, n)
             self._sums(ready, plane, first[a:b] - base, target, a, b)
 
     def _sums(self, ready: dict[str, int], rows: Rows, first: np.ndarray, target: Target, y0: int, y1: int) -> None:

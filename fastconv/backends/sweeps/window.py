@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from ...core.ir import Pass
-from ...core.threads import scratch
-from ...loops import cpu_window
-from ...loops.vec import lanes
-from ..layout import Layout
-from ..source import SLACK, Rows
+from fastconv.backends.layout import Layout
+from fastconv.backends.source import SLACK, Rows
+from fastconv.core.ir import Pass
+from fastconv.core.threads import scratch
+from fastconv.loops import cpu_window
+from fastconv.loops.vec import lanes
+
 from .common import Target, nones, rows_needed_by, token
 
 __all__ = ["WindowSweep"]
