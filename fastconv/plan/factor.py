@@ -95,9 +95,13 @@ def rank(kernel: np.ndarray, unit: float = UNIT64) -> int:
     for axis in range(1, scaled.ndim):
         matrix = scaled.reshape(int(np.prod(scaled.shape[:axis])), -1)
         values = np.linalg.svd(matrix, compute_uv=False)
-        tolerance = max(4 * unit, 2 * UNIT64 * max(matrix.shape))
-        found = max(found, int(np.count_nonzero(values > tolerance * values[0])))
+        found = max(found, int(np.count_nonzero(values > _rank_tolerance(matrix.shape, unit) * values[0])))
     return found
+
+
+def _rank_tolerance(shape: tuple[int, ...], unit: float) -> float:
+    """Singular values below this part of the largest are rounding."""
+    return max(4 * unit, 2 * UNIT64 * max(shape))
 
 
 def rank_one_factors(kernel: np.ndarray, unit: float = UNIT64) -> Factors | None:
@@ -131,7 +135,13 @@ def rank_one_factors(kernel: np.ndarray, unit: float = UNIT64) -> Factors | None
     limit = (4 if unit > UNIT64 else ROUNDINGS) * unit
     missed = np.abs(clean - _outer(taps))
     floor = 2 * UNIT64 * _row_and_column(clean) + 2 * np.finfo(np.float64).smallest_subnormal
-    if np.any(missed > limit * np.abs(clean) + floor) or rank(kernel, unit) > 1:
+    if np.any(missed > limit * np.abs(clean) + floor):
+        return None
+    # no second singular value is larger than the norm of what one product misses; only where that is not small
+    # enough must the values themselves say
+    scale = _exponent(kernel)
+    norm, miss = (float(np.linalg.norm(np.ldexp(m, -scale).ravel())) for m in (clean, missed))
+    if miss > _rank_tolerance(kernel.shape, unit) * norm and rank(kernel, unit) > 1:
         return None
     return Factors((taps,), residual=_share(kernel - _outer(taps), kernel))
 
@@ -154,19 +164,26 @@ def low_rank_factors(kernel: np.ndarray, unit: float, most: int) -> Factors | No
     if not np.any(kernel):
         return None
     exponent = _exponent(kernel)
+    if exponent > 1000:  # the singular values' scale might overflow
+        return None
     clean = _without_noise(np.ldexp(kernel, -exponent))
     rows, columns = np.flatnonzero(clean.any(axis=1)), np.flatnonzero(clean.any(axis=0))
     core = clean[np.ix_(rows, columns)]
+    budget = TRUNCATION * unit * np.abs(core).sum()
+    if not _pivots_reach(core, budget, most + 2):
+        return None
     parts = [_Part(matrix) for matrix in _even_and_odd(clean, rows, columns)]
     allowed = GRADED * TRUNCATION * unit * _row_and_column(core) + UNIT64**2
-    budget = TRUNCATION * unit * np.abs(core).sum()
 
     def within(terms: list[tuple[np.ndarray, np.ndarray]]) -> bool:
         missed = np.abs(core - sum(np.multiply.outer(u, v) for u, v in terms))
         return bool(missed.sum() <= budget and np.all(missed <= allowed))
 
     order = sorted(((s, i) for i, part in enumerate(parts) for s in part.values if s > 0), reverse=True)
-    for count in range(1, min(most, len(order)) + 1):
+    # what k terms miss is at least the root of the squares of the singular values they leave out
+    left_out = np.sqrt(np.cumsum([s * s for s, _ in reversed(order)]))[::-1]
+    fewest = int(np.count_nonzero(left_out > budget))
+    for count in range(max(1, fewest), min(most, len(order)) + 1):
         shares = [sum(i == part for _, i in order[:count]) for part in range(len(parts))]
         for candidate in (_pivot_terms, _singular_terms):
             terms = [term for part, share in zip(parts, shares, strict=True) for term in candidate(part, share)]
@@ -303,6 +320,20 @@ class _Part:
         self.matrix = matrix
         u, self.values, vt = np.linalg.svd(matrix, full_matrices=False)
         self.left, self.right = u.T, vt
+
+
+def _pivots_reach(matrix: np.ndarray, budget: float, most: int) -> bool:
+    """Whether so many pivots leave no more than the budget.
+
+    They need hardly more terms than the singular vectors: a kernel of full rank is told by them at a small part of the
+    time that the singular values of a large one take.
+    """
+    left = matrix.copy()
+    for _ in range(most):
+        if np.abs(left).sum() <= budget:
+            return True
+        left -= np.multiply.outer(*_pivot_factors(left))
+    return bool(np.abs(left).sum() <= budget)
 
 
 def _pivot_terms(part: _Part, count: int) -> list[tuple[np.ndarray, np.ndarray]]:

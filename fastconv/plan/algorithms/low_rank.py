@@ -35,12 +35,12 @@ def offer(problem: Problem, weights: Weights, caps: Caps) -> Candidate | Refusal
     most = (kernel.size - 1) // sum(kernel.shape)
     if most < 1:
         return Refusal("too small: two passes take as many taps as the window")
+    if not asked and rank_one_factors(kernel, kernel_unit(kernel, unit(problem.accumulate))) is not None:
+        return Refusal("one outer product is 'separable'")
     factors = low_rank_factors(kernel, unit(problem.accumulate), most)
     if factors is None:
         return Refusal(f"it takes more than {most} {'term' if most == 1 else 'terms'}: more taps than the window")
     k = len(factors.terms)
-    if k == 1 and not asked and rank_one_factors(kernel, kernel_unit(kernel, unit(problem.accumulate))) is not None:
-        return Refusal("one outer product is 'separable'")
     together = "one outer product makes" if k == 1 else f"{k} outer products make"
     return candidate(
         problem,

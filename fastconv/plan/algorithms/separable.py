@@ -13,7 +13,7 @@ from fastconv.plan.factor import Factors, kernel_unit, rank, rank_one_factors
 __all__ = ["offer"]
 
 #: the rank of a larger kernel is not worth an explanation's time
-RANK_SHOWN = 128
+RANK_SHOWN = 48
 
 
 def offer(problem: Problem, weights: Weights, caps: Caps) -> Candidate | Refusal:
