@@ -8,6 +8,7 @@ the image's dtype cannot hold) are copied band by band: NumPy knows how to read 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -101,7 +102,7 @@ def _copy_rows(target: np.ndarray, image: np.ndarray, index: tuple[np.ndarray, .
         breaks |= np.diff(i) != 0
     breaks |= np.diff(inside)
     edges = [0, *(np.flatnonzero(breaks) + 1).tolist(), len(last)]
-    for a, b in zip(edges[:-1], edges[1:], strict=True):
+    for a, b in pairwise(edges):
         if not inside[a]:
             continue
         lead = tuple(int(i[a]) for i in index[:-1])
