@@ -320,7 +320,14 @@ def test_fft_serves_dilated_strided_and_one_dimensional_kernels() -> None:
         assert only.kind == "spectrum"
         assert only.kernel is not None
         np.testing.assert_array_equal(only.kernel, kernel)  # not dilated: the problem says how far apart taps are
+        assert all(t > r for t, r in zip(only.size, p.problem.reach, strict=True))
         assert 1e-7 < p.error_bound < 1e-4
+
+
+def test_tiles_grow_with_the_kernel_and_never_past_the_image() -> None:
+    sizes = [plan(noise(n, n), (6000, 9000), method="fft").passes[0].size for n in (3, 31, 63, 255)]
+    assert sizes == [(256, 256), (256, 256), (512, 512), (2048, 2048)]
+    assert plan(noise(31, 5), (40, 50), method="fft").passes[0].size == (70, 54)
 
 
 def test_empty_outputs_have_plans() -> None:

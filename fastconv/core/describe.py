@@ -98,7 +98,8 @@ def _pass(p: Pass, axes: Sequence[int], lead: str) -> str:
         return f"{lead}running sums of {', '.join(sums)}{scale}"
     assert p.kernel is not None
     if p.kind == "spectrum":
-        return f"{lead}spectra of tiles, times the spectrum of the {_times(p.kernel.shape)} kernel"
+        tiles = f"{_times(p.size)} tiles" if p.size else "tiles"
+        return f"{lead}spectra of {tiles} times the spectrum of the kernel"
     room = WIDTH - LABEL - len(lead)
     rows = p.kernel.reshape(-1, p.kernel.shape[-1])
     text = "; ".join(" ".join(_number(v) for v in row) for row in rows) if p.kernel.size <= 49 else ""

@@ -1,6 +1,7 @@
 """A product of spectra, tile by tile: the same work for every kernel size.
 
-The pass carries the kernel as it is, without dilation; the executor spreads its taps.  The error of a
+The pass carries the kernel as it is, without dilation (the executor spreads its taps), and in ``size`` the samples of a
+tile.  The error of a
 transform spreads over its tile: it is relative to the tile's values, not to the window's, and grows with
 log2 of the tile's samples.  The bound is 6 u log2 N of sum |w| times the tile's largest |x|: the transforms'
 root-mean-square bound (N. J. Higham, Accuracy and Stability of Numerical Algorithms, 2nd ed., SIAM 2002,
@@ -11,8 +12,6 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
-
 from fastconv.core.ir import Caps, Pass, Problem, Term, Weights
 from fastconv.plan.bounds import gamma, output_rounding, unit
 from fastconv.plan.candidate import Candidate, Refusal, candidate
@@ -20,18 +19,27 @@ from fastconv.plan.cost import spectrum_counts
 
 __all__ = ["offer", "tile_shape"]
 
-#: tile edge for 1, 2, 3 and more transformed axes where the kernel is small
-EDGE = (4096, 256, 64, 32)
+#: tile edge for 1, 2, 3 and more transformed axes where the kernel is small: tiles that stay in a core's own cache
+EDGES = (4096, 256, 64, 32)
+#: an edge is doubled while that saves this part of the work
+WORTH = 1.05
 
 
 def tile_shape(problem: Problem) -> tuple[int, ...]:
-    """Samples of one tile along each filtered axis: about four times the kernel, and no more than there is."""
-    edge = EDGE[min(len(problem.axes), len(EDGE)) - 1]
+    """Samples of one tile along each filtered axis; never more than the image with its halo."""
+    axes = len(problem.axes)
     tile = []
     for axis, r in zip(problem.axes, problem.reach, strict=True):
-        wanted = max(edge, 2 ** math.ceil(math.log2(4 * (r + 1))))
-        tile.append(min(wanted, max(1, problem.shape[axis]) + r))
+        edge = EDGES[min(axes, len(EDGES)) - 1]
+        while edge <= r or _work(edge, r, axes) > WORTH * _work(2 * edge, r, axes):
+            edge *= 2
+        tile.append(min(edge, max(1, problem.shape[axis]) + r))
     return tuple(tile)
+
+
+def _work(edge: int, r: int, axes: int) -> float:
+    """What one axis of a tile adds to the work for each sample that is kept: its overlap, and the transform's depth."""
+    return edge / (edge - r) * math.log2(edge) ** (1 / axes)
 
 
 def offer(problem: Problem, weights: Weights, caps: Caps) -> Candidate | Refusal:
@@ -46,7 +54,7 @@ def offer(problem: Problem, weights: Weights, caps: Caps) -> Candidate | Refusal
         problem,
         caps,
         "fft",
-        (Term((Pass("spectrum", tuple(range(kernel.ndim)), kernel=np.asarray(kernel)),)),),
+        (Term((Pass("spectrum", tuple(range(kernel.ndim)), kernel=kernel, size=tile),)),),
         spectrum_counts(problem, tile),
         multiplications=kept * (levels + 2),  # two real transforms of N/2 log2 N each, and the product
         error_bound=gamma(math.ceil(6 * levels), unit(problem.accumulate)) + output_rounding(problem),
