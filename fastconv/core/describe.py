@@ -72,7 +72,7 @@ def _title(plan: Plan) -> str:
         parts.append(f"along {'axis' if len(p.axes) == 1 else 'axes'} {', '.join(map(str, p.axes))}")
     parts.append(f"kernel {_times(p.size)}")
     border = f"border {_alike(p.mode)}"
-    if "constant" in p.mode:
+    if p.reads_constant:
         border += f" {_number(p.cval)}"
     parts.append(border)
     parts += [
