@@ -17,7 +17,8 @@ settings.register_profile("fuzz", max_examples=2000, deadline=None, suppress_hea
 settings.load_profile("default")
 
 
-def pytest_collection_modifyitems(config: pytest.Config) -> None:
+def pytest_configure(config: pytest.Config) -> None:
+    # before any test module is imported: @given takes the settings that it finds
     if "fuzz" in str(config.getoption("markexpr")).replace("not fuzz", ""):
         settings.load_profile("fuzz")
 

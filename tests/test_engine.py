@@ -160,6 +160,7 @@ def test_a_kernel_changed_after_the_call_is_another_kernel(recorder: Any) -> Non
 
 
 def test_large_kernels_are_not_all_kept(recorder: Any) -> None:
+    recorder.execute = lambda *_: None
     for i in range(12):
         fc.correlate(np.ones(3), np.full(5000, 1.0 + i))
     assert dispatch._prepared_large.cache_info().currsize == 8

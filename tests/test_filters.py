@@ -178,6 +178,17 @@ def test_lines() -> None:
         oracle.agree(got, oracle.convolve(VOLUME, taps, (axis,), origin=1), np.float64, 20)
 
 
+@pytest.mark.parametrize("mode", oracle.MODES)
+@pytest.mark.parametrize("method", ["direct", "separable", "fft"])
+def test_samples_that_only_the_border_reads(method: str, mode: str) -> None:
+    """A stride may leave the last samples to no window: the border in front may still repeat them."""
+    for axes, n in (((0,), 6), ((1,), 6), ((0,), 3), ((1,), 3)):
+        image = IMAGE[:n, :n]
+        options: dict[str, Any] = {"mode": mode, "origin": 1, "stride": n - 1 if n == 3 else 2}
+        got = fc.correlate(image, [3.0, -1, 2], axes=axes, method=method, **options)
+        oracle.agree(got, oracle.correlate(image, [3.0, -1, 2], axes, **options), np.float64, 200, spread=np.max)
+
+
 @pytest.mark.parametrize("name", KERNELS)
 @pytest.mark.parametrize("mode", oracle.MODES)
 def test_kernels_on_every_border(name: str, mode: str) -> None:

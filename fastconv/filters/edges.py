@@ -158,10 +158,10 @@ def roberts(image: ArrayLike, **options: Unpack[Options]) -> Array:
     the root of 2.
 
     >>> import numpy as np, fastconv as fc
-    >>> fc.roberts(np.array([[0, 0, 0], [0, 0, 3], [0, 0, 0]], np.uint8))
-    array([[0., 3., 3.],
-           [0., 3., 3.],
-           [0., 0., 0.]], dtype=float32)
+    >>> fc.roberts(np.array([[0, 0, 0, 0], [0, 0, 3, 0], [0, 0, 0, 0]], np.uint8))
+    array([[0., 3., 3., 0.],
+           [0., 3., 3., 0.],
+           [0., 0., 0., 0.]], dtype=float32)
     """
     return apply(image, makers.two_diagonals(), options, combine="magnitude", reverse=True)
 

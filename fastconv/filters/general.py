@@ -177,8 +177,8 @@ def correlate_separable(image: ArrayLike, taps: ArrayLike, **options: Unpack[Opt
     >>> import numpy as np, fastconv as fc
     >>> image = np.eye(3, 4, dtype=np.float32)
     >>> fc.correlate_separable(image, [[1, 2, 1], [-1, 0, 1]], mode="constant")
-    array([[ 1., -1., -2.,  0.],
+    array([[ 1., -2., -1.,  0.],
            [ 2.,  0., -2., -1.],
-           [ 2.,  1., -2., -2.]], dtype=float32)
+           [ 1.,  2., -1., -2.]], dtype=float32)
     """
     return apply(image, makers.separable(taps), options)
