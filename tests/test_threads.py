@@ -205,7 +205,7 @@ def _hazard(name: str) -> str:
     # a fork beside other threads is what these are about; Python 3.12 warns of it
     command = [sys.executable, "-W", "error", "-W", "ignore:This process:DeprecationWarning"]
     done = subprocess.run(
-        [*command, str(HAZARDS / "pool.py"), name], capture_output=True, text=True, timeout=60, check=False
+        [*command, str(HAZARDS / "pool.py"), name], capture_output=True, text=True, timeout=120, check=False
     )
     assert done.returncode == 0, done.stderr
     assert not done.stderr
