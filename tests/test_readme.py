@@ -70,6 +70,8 @@ def test_border_table_is_the_package_s() -> None:
     assert aliases == ALIASES
 
 
-def test_files_named_exist() -> None:
-    for name in re.findall(r"`((?:bench|samples|tests|fastconv)/[\w/.]*\w\.\w+)", README):
+@pytest.mark.parametrize("document", ["README.md", ".github/CONTRIBUTING.md"])
+def test_files_named_exist(document: str) -> None:
+    text = (ROOT / document).read_text(encoding="utf-8")
+    for name in re.findall(r"(?<![\w/.])((?:bench|samples|tests|fastconv)/[\w/.]*\w)", text):
         assert (ROOT / name).exists(), name
