@@ -196,7 +196,10 @@ def _one(source: Path, target: Path, steps: Sequence[Step], given: Any) -> str:
     done, said = stored(picture, result, dtype, given.signed, given.scale)
     said += files.write(target, done, quality=given.quality)
     how = ", ".join(f"{step.text} ({method})" for step, method in zip(steps, result.methods, strict=True))
-    parts = [f"{source} -> {target}: {how}", str(picture), f"{1e3 * result.seconds:.1f} ms", *picture.notes, *said]
+    took = f"{1e3 * result.seconds:.1f} ms"
+    if result.readied >= 1e-3:
+        took += f" ({1e3 * result.readied:.0f} of them making loops ready)"
+    parts = [f"{source} -> {target}: {how}", str(picture), took, *picture.notes, *said]
     return "; ".join(parts)
 
 

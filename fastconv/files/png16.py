@@ -30,7 +30,7 @@ def _decode(path: Path, mode: str, word: str) -> np.ndarray:
 
     with Image.open(path) as image:
         image._mode = mode
-        image.tile = [type(tile)(*tile[:3], word) for tile in image.tile]
+        image.tile = [(*tile[:3], word) for tile in image.tile]  # type: ignore[misc]
         return np.array(image)
 
 

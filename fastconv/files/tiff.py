@@ -157,11 +157,16 @@ def _has_inner(path: Path) -> bool:
     return bool(block and tiff_parts(block))
 
 
-def _handle(stream: IO[bytes]) -> Any:
-    """The stream as tifffile wants it: with a name, which a nameless file has not, and not closed after use."""
-    import tifffile
+class _Named:
+    """A stream with the name that tifffile asks for: a nameless file has a number there."""
 
-    return tifffile.FileHandle(tifffile.FileHandle(stream, name="picture.tif"))
+    name = "picture.tif"
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self._stream = stream
+
+    def __getattr__(self, attribute: str) -> Any:
+        return getattr(self._stream, attribute)
 
 
 def _append_directories(stream: IO[bytes], parts: dict[int, dict]) -> None:
@@ -223,7 +228,6 @@ def write_tiff(stream: IO[bytes], picture: Picture, exif: bytes | None) -> tuple
         options = {"imagej": True, "metadata": {**extra["imagej"], "axes": picture.axes}}
         for name in ("ImageJ", "images", "channels", "slices", "frames", "hyperstack", "min", "max"):
             options["metadata"].pop(name, None)
-        parts, tags, named = {}, [], {}
     elif "imagej" in extra:
         notes.append("ImageJ's metadata not kept")
     elif extra.get("ome"):
@@ -241,8 +245,8 @@ def write_tiff(stream: IO[bytes], picture: Picture, exif: bytes | None) -> tuple
         options |= {"resolution": picture.dpi, "resolutionunit": 2}
     named.setdefault("software", "fastconv")
     if picture.icc:
-        options["iccprofile"] = picture.icc
-    with tifffile.TiffWriter(_handle(stream), imagej=options.pop("imagej", False)) as tif:
+        tags.append((34675, 7, len(picture.icc), picture.icc, True))
+    with tifffile.TiffWriter(cast(IO[bytes], _Named(stream)), imagej=options.pop("imagej", False)) as tif:
         tif.write(pixels, extratags=tags, **options, **cast(dict[str, Any], named))
     if parts:
         stream.flush()
