@@ -13,7 +13,7 @@ import numpy as np
 
 from .errors import bad_type, bad_value
 
-__all__ = ["ALIASES", "CONSTANT", "MODES", "canonical_mode", "source_index"]
+__all__ = ["ALIASES", "CONSTANT", "MODES", "canonical_mode", "reads_constant", "source_index"]
 
 
 def _reflect(i: np.ndarray, n: int) -> np.ndarray:  # (d c b a | a b c d | d c b a)
@@ -67,6 +67,11 @@ def canonical_mode(mode: object) -> str:
     if name not in MODES:
         raise bad_value("mode", mode, f"one of {', '.join(MODES)} (or {', '.join(ALIASES)})")
     return name
+
+
+def reads_constant(modes: tuple[str, ...]) -> bool:
+    """Whether ``cval`` may lie outside an axis with one of these modes."""
+    return CONSTANT in modes
 
 
 @lru_cache(maxsize=512)

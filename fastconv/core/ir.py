@@ -11,7 +11,7 @@ from functools import cached_property
 
 import numpy as np
 
-from .border import CONSTANT
+from .border import reads_constant
 from .geometry import padding_after, reach, strided_size
 
 __all__ = ["METHODS", "Caps", "Offer", "Pass", "Plan", "Problem", "Term", "Weights"]
@@ -65,7 +65,7 @@ class Problem:
     @property
     def reads_constant(self) -> bool:
         """Whether ``cval`` may lie outside some axis."""
-        return CONSTANT in self.mode
+        return reads_constant(self.mode)
 
     @property
     def pixels(self) -> int:
@@ -110,7 +110,8 @@ class Pass:
     kind "line": ``taps[i]`` along the i-th axis of ``axes`` (a fused separable sweep; one axis is a plain 1-D pass);
     kind "window": the non-zero taps of an N-D ``kernel`` over ``axes``;
     kind "sum": a running sum of ``size`` samples along each axis of ``axes``, times ``scale``;
-    kind "spectrum": a product of ``kernel``'s spectrum, tile by tile.
+    kind "spectrum": a product of the spectrum of ``kernel`` (its taps not yet spread by the dilation), in tiles of
+    ``size`` samples.
     ``axes`` index the Problem's tuples (0 is its first filtered axis), not the array's.
     """
 
@@ -145,7 +146,9 @@ class Plan:
 
     The result is the sum of ``terms``.  ``offers`` holds every algorithm that could serve, cheapest first, the
     chosen one among them; ``refused`` says in a few words why each of the others could not.
-    ``error_bound`` is relative: |result - exact| <= error_bound * sum |w| |x| over the window, for finite input.
+    ``error_bound`` is relative, for finite input: direct and separable stay within error_bound * sum |w| |x| over the
+    window; the others within error_bound * sum |w| * max |x|, over the image (low_rank), a line (running_sum) or a
+    tile (fft).
     """
 
     problem: Problem

@@ -209,6 +209,32 @@ def fetch(typingctx, address, dtype_t):
 
 
 @intrinsic
+def move(typingctx, source, target, source_t, target_t):
+    """One sample from an address to another, converted."""
+
+    def codegen(context, builder, sig, args):
+        e = Emitter(builder, target_t.dtype, 1)
+        e.store(args[1], e.load(args[0], source_t.dtype), target_t.dtype)
+        return context.get_dummy_value()
+
+    return _signature(2, source_t, target_t), codegen
+
+
+@intrinsic
+def scatter(typingctx, sums, index, out, offset, acc_t, out_t):
+    """The sum numbered by the int64 at ``index`` goes to out + the int64 at ``offset``, in the output's dtype."""
+
+    def codegen(context, builder, sig, args):
+        sums, index, out, offset = args[:4]
+        e = Emitter(builder, acc_t.dtype, 1)
+        at = builder.add(sums, builder.mul(e.integer(index, 0), e.const(e.size)))
+        e.store(builder.add(out, e.integer(offset, 0)), e.load(at, acc_t.dtype), out_t.dtype)
+        return context.get_dummy_value()
+
+    return _signature(4, acc_t, out_t), codegen
+
+
+@intrinsic
 def call_row(typingctx, function, arguments):
     """Call the compiled loop at address ``function`` with a tuple of int64 arguments.
 
@@ -230,4 +256,4 @@ def call_row(typingctx, function, arguments):
     return types.void(types.intp, arguments), codegen
 
 
-__all__ = ["call_row", "fetch", "horizontal", "vertical", "window"]
+__all__ = ["call_row", "fetch", "horizontal", "move", "scatter", "vertical", "window"]

@@ -3,18 +3,18 @@
 For each output row the driver works out where every tap's first sample lies (rows come through a table, so borders,
 strides, dilation and further dimensions are only other tables); the row function then keeps eight vectors of sums in
 registers while it walks the taps.  Zero taps are not in the list and cost nothing; a new kernel compiles nothing.
-Columns near the left and right border read a padded copy of their strip (`gather`), so no loop tests for a border.
+Columns near the left and right border read a padded, transposed copy of their strip, so no loop tests for a border.
 """
 
 import numpy as np
 
-from .blocks import call_row, fetch, window
+from .blocks import call_row, fetch, move, scatter, window
 from .cpu_separable import CONSTANT_ROW
 from .jit import helper, loop
 
 # constants of a specialisation, see jit.Loop.address
 SRC = ACC = OUT = STREAM = ()
-SRC_SIZE = OUT_SIZE = LANES = 0
+SRC_SIZE = ACC_SIZE = OUT_SIZE = LANES = 0
 EIGHT, TWO, ONE = (None,) * 8, (None,) * 2, (None,)
 
 
@@ -41,68 +41,92 @@ def window_row(table, w, n, out, samples):
 
 
 @helper
-def _rows(
-    src, row_offset, constant_row, first_row, shift, tap_row, tap_byte, w, table, out, out_offset, samples, n, row
-):
+def _rows(src, row_offset, constant_row, first_row, tap_row, tap_byte, w, table, out, out_offset, samples, n, row):
     """Every output row: where each tap begins, then the row function over ``samples`` outputs."""
     taps = w.size
     at = table.ctypes.data
     for y in range(n):
-        first = first_row[y] - shift
+        first = first_row[y]
         for t in range(taps):
             offset = row_offset[first + tap_row[t]]
             table[t] = (constant_row if offset == CONSTANT_ROW else src + offset) + tap_byte[t]
         call_row(row, (at, w.ctypes.data, taps, out + out_offset[y], samples))
 
 
+@loop
+def gather_column(src, offsets, n, column, strip, outside):
+    """strip[p] = sample ``column`` of the padded row at src + offsets[p], p < n.
+
+    offsets: address of an int64 table; constant rows and column -1 take the value at address ``outside``.
+    """
+    for p in range(n):
+        offset = fetch(offsets + 8 * p, np.int64)
+        if column < 0 or offset == CONSTANT_ROW:
+            move(outside, strip + p * ACC_SIZE, ACC, ACC)
+        else:
+            move(src + offset + column * SRC_SIZE, strip + p * ACC_SIZE, SRC, ACC)
+
+
 @helper
-def _gather(src, row_offset, p0, p1, columns, strip, pitch, outside, size, src_t):
-    """strip[p - p0, j] = source sample ``columns[j]`` of padded row p (-1 and constant rows: ``outside``)."""
-    for p in range(p0, p1):
-        offset = row_offset[p]
-        at = (p - p0) * pitch
-        for j in range(columns.size):
-            c = columns[j]
-            inside = offset != CONSTANT_ROW and c >= 0
-            strip[at + j] = fetch(src + offset + c * size, src_t) if inside else outside
+def _edge(
+    src, row_offset, first_row, tap_row, tap_column, w, table, out, out_offset, out_size,
+    begin, end, columns, strip, pitch, n, p0, p1, row_strip, gather, scatter,
+):  # fmt: skip
+    """Outputs begin..end of every row, from a transposed padded copy of the columns that they read.
+
+    strip[j * pitch + p - p0] is the sample of padded row p in ``columns[j]``: an output column is one long row of
+    sums, and few columns cost few loops.
+    """
+    base = strip.ctypes.data
+    size = strip.itemsize
+    outside = base + (strip.size - 1) * size
+    for j in range(columns.size):
+        at = base + j * pitch * size
+        call_row(gather, (src, row_offset.ctypes.data + 8 * p0, p1 - p0, columns[j], at, outside))
+    sums = base + columns.size * pitch * size
+    rows = first_row[n - 1] - p0 + 1
+    for x in range(end - begin):
+        for t in range(w.size):
+            table[t] = base + ((x + tap_column[t]) * pitch + tap_row[t]) * size
+        call_row(row_strip, (table.ctypes.data, w.ctypes.data, w.size, sums, rows))
+        to = out + (begin + x) * out_size
+        call_row(scatter, (sums - p0 * size, first_row.ctypes.data, to, out_offset.ctypes.data, n))
+
+
+@loop
+def scatter_column(sums, index, out, offset, n):
+    """out + offset[y] = sums[index[y]], converted, for y < n; index and offset are addresses of int64 tables."""
+    for y in range(n):
+        scatter(sums, index + 8 * y, out, offset + 8 * y, ACC, OUT)
 
 
 @loop
 def direct(
     src, row_offset, constant_row, src_size, first_row, tap_row, tap_column, w, table, out, out_offset, out_size,
-    low, high, n_full, before, left, right, strip, pitch, outside, n, p0, p1, row_inside, row_strip, src_t,
+    low, high, n_full, before, left, right, strip, pitch, outside, n, p0, p1, row_inside, row_strip, gather, scatter,
 ):  # fmt: skip
     """n output rows of ``n_full`` sums each, row y written at out + out_offset[y].
 
     src: address of the source; row_offset: byte offset of every padded row from there (CONSTANT_ROW:
     ``constant_row``); first_row[y]: padded row of tap row 0; tap_row, tap_column, w: each tap's rows and samples from
     there and its weight; table: scratch of as many addresses; low, high: the outputs whose taps all lie inside a
-    row; left, right: source samples of the padded strips that the others read; strip: scratch for padded rows p0..p1
-    of one strip, ``pitch`` samples apart.
+    row; left, right: source samples of the padded strips that the others read; strip: scratch for one strip of padded
+    rows p0..p1, ``pitch`` samples a column, a column of sums, and at its end ``outside``, what lies outside rows.
     """
-    scaled = np.empty(tap_column.size, np.int64)
     if high > low:
+        scaled = np.empty(tap_column.size, np.int64)
         for t in range(w.size):
             scaled[t] = tap_column[t] * src_size
         start = src + (low - before) * src_size
-        _rows(start, row_offset, constant_row, first_row, 0, tap_row, scaled, w, table, out + low * out_size,
+        _rows(start, row_offset, constant_row, first_row, tap_row, scaled, w, table, out + low * out_size,
               out_offset, high - low, n, row_inside)  # fmt: skip
-    if row_strip == 0:
-        return
-    size = strip.itemsize
-    for t in range(w.size):
-        scaled[t] = tap_column[t] * size
-    offsets = np.empty(p1 - p0, np.int64)
-    for p in range(p1 - p0):
-        offsets[p] = p * pitch * size
-    base = strip.ctypes.data
+    strip[strip.size - 1] = outside
     if left.size:
-        _gather(src, row_offset, p0, p1, left, strip, pitch, outside, src_size, src_t)
-        _rows(base, offsets, 0, first_row, p0, tap_row, scaled, w, table, out, out_offset, low, n, row_strip)
+        _edge(src, row_offset, first_row, tap_row, tap_column, w, table, out, out_offset, out_size, 0, low, left,
+              strip, pitch, n, p0, p1, row_strip, gather, scatter)  # fmt: skip
     if right.size:
-        _gather(src, row_offset, p0, p1, right, strip, pitch, outside, src_size, src_t)
-        _rows(base, offsets, 0, first_row, p0, tap_row, scaled, w, table, out + high * out_size, out_offset,
-              n_full - high, n, row_strip)  # fmt: skip
+        _edge(src, row_offset, first_row, tap_row, tap_column, w, table, out, out_offset, out_size, high, n_full, right,
+              strip, pitch, n, p0, p1, row_strip, gather, scatter)  # fmt: skip
 
 
-__all__ = ["direct", "window_row"]
+__all__ = ["direct", "gather_column", "scatter_column", "window_row"]

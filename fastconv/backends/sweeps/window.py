@@ -45,43 +45,51 @@ class WindowSweep:
         self.inside = (low, high)
         self.left = layout.columns[: low + layout.reach].copy() if low else _NOTHING
         self.right = layout.columns[high : layout.n_full + layout.reach].copy() if high < layout.n_full else _NOTHING
-        self.pitch = max(len(self.left), len(self.right)) + lanes(acc.itemsize)
+        self.strip_columns = max(len(self.left), len(self.right))
         self.outside = acc.type(layout.problem.cval)
 
     def rows_needed(self, y0: int, y1: int) -> tuple[int, int]:
         return rows_needed_by(self.layout, y0, y1)
 
-    def prepare(self, source: np.dtype, target: np.dtype) -> tuple[int, int]:
+    def prepare(self, source: np.dtype, target: np.dtype) -> tuple[int, int, int, int]:
         acc = self.layout.problem.accumulate
 
-        def row(dtype: np.dtype) -> int:
+        def row(read: np.dtype, written: np.dtype) -> int:
             return cpu_window.window_row.address(
-                SRC=token(dtype),
+                SRC=token(read),
                 ACC=token(acc),
-                OUT=token(target),
-                SRC_SIZE=dtype.itemsize,
-                OUT_SIZE=target.itemsize,
+                OUT=token(written),
+                SRC_SIZE=read.itemsize,
+                OUT_SIZE=written.itemsize,
                 LANES=lanes(acc.itemsize),
                 STREAM=nones(0),
             )
 
         low, high = self.inside
-        strips = len(self.left) or len(self.right)
-        return (row(source) if high > low else 0), (row(acc) if strips else 0)
+        inside = row(source, target) if high > low else 0
+        if not self.strip_columns:
+            return inside, 0, 0, 0
+        gather = cpu_window.gather_column.address(
+            SRC=token(source), ACC=token(acc), SRC_SIZE=source.itemsize, ACC_SIZE=acc.itemsize
+        )
+        scatter = cpu_window.scatter_column.address(ACC=token(acc), OUT=token(target))
+        return inside, row(acc, acc), gather, scatter
 
-    def run(self, ready: tuple[int, int], rows: Rows, target: Target, y0: int, y1: int) -> None:
+    def run(self, ready: tuple[int, int, int, int], rows: Rows, target: Target, y0: int, y1: int) -> None:
         layout = self.layout
         acc = layout.problem.accumulate
         n = len(self.weights) or 1
         low, high = self.inside
         first = layout.first_row[y0:y1] - rows.start if rows.start else layout.first_row[y0:y1]
         p0, p1 = self.rows_needed(y0, y1)
-        strip = scratch("strip", (p1 - p0) * self.pitch + SLACK, acc) if ready[1] else _nothing(acc)
+        # an odd number of cache lines a column, so that neighbouring columns do not compete for one set
+        pitch = ((p1 - p0 + SLACK) // 16 | 1) * 16
+        strip = scratch("strip", (self.strip_columns + 1) * pitch + SLACK, acc) if ready[1] else _nothing(acc)
         cpu_window.direct(
             rows.base, rows.offsets, rows.constant, rows.dtype.itemsize, first, self.tap_row, self.tap_column,
             self.weights, scratch("table", n, np.int64)[:n], target.base, target.rows(y0, y1), target.dtype.itemsize,
-            low, high, layout.n_full, layout.before, self.left, self.right, strip, self.pitch, self.outside,
-            y1 - y0, p0 - rows.start, p1 - rows.start, ready[0], ready[1], token(rows.dtype),
+            low, high, layout.n_full, layout.before, self.left, self.right, strip, pitch, self.outside,
+            y1 - y0, p0 - rows.start, p1 - rows.start, *ready,
         )  # fmt: skip
 
 
