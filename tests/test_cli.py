@@ -226,8 +226,16 @@ def test_bench_writes_its_table(tmp_path: Path, capsys: pytest.CaptureFixture[st
 def test_machine_commands(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["info"]) == 0
     assert "numba" in capsys.readouterr().out
+
+
+def test_cache(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FASTCONV_CACHE_DIR", str(tmp_path))
+    (tmp_path / "not-ours.txt").write_text("stays")
     assert main(["cache"]) == 0
-    assert "directory" in capsys.readouterr().out
+    assert f"directory  {tmp_path}\n" in capsys.readouterr().out
+    assert main(["cache", "--clear"]) == 0
+    assert "removed    0 files" in capsys.readouterr().out
+    assert (tmp_path / "not-ours.txt").exists()
 
 
 # ---------------------------------------------------------------- the whole process

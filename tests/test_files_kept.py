@@ -49,11 +49,11 @@ def photograph(path: Path, orientation: int = 1) -> bytes:
     return icc
 
 
-@pytest.mark.parametrize("ending", [".jpg", ".png", ".tif", ".webp"])
-@pytest.mark.parametrize("dtype", ["uint8", "uint16"])
+@pytest.mark.parametrize(
+    ("ending", "dtype"),
+    [(".jpg", "uint8"), (".webp", "uint8"), *((e, d) for e in (".png", ".tif") for d in ("uint8", "uint16"))],
+)
 def test_metadata_is_kept(tmp_path: Path, ending: str, dtype: str) -> None:
-    if dtype == "uint16" and ending in (".jpg", ".webp"):
-        pytest.skip("8 bits only")
     icc = photograph(tmp_path / "in.jpg", orientation=6)
     picture = files.read(tmp_path / "in.jpg")
     picture = picture.with_pixels(picture.pixels.astype(dtype)[::2], (2, 1))

@@ -38,8 +38,8 @@ def _cache(words: Sequence[str]) -> None:
 
     print(f"directory  {jit.cache_directory() or 'none: loops are compiled anew in every process'}")
     if given.clear:
-        removed = jit.clear_cache()
-        print("cleared" if removed is None else f"cleared    {removed}")
+        count, size = jit.clear_cache()
+        print(f"removed    {count} files, {size / 1e6:.1f} MB")
     else:
         for name, value in jit.stats().items():
             print(f"{name:10} {value}")
