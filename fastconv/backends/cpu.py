@@ -36,6 +36,8 @@ SERIAL_NS = 150_000
 BAND_NS = 4_000_000
 #: bytes of scratch rows worked on at a time: a part of the second-level cache
 SCRATCH_BYTES = 384 * 1024
+#: and no more than this fraction of the output for each worker
+SCRATCH_SHARE = 50
 
 
 class _Term:
@@ -88,7 +90,8 @@ class _Job:
         copied = [t.layout for t in self.terms if t.offsets is None]
         if copied or not self.writes_out:
             row = max(1, len(self.terms) * layout.n_full + sum(each.n_in for each in copied))
-            rows = max(8, SCRATCH_BYTES // (row * self.accumulate.itemsize), *(2 * each.row_reach for each in copied))
+            budget = min(SCRATCH_BYTES, out.nbytes // SCRATCH_SHARE)
+            rows = max(8, budget // (row * self.accumulate.itemsize), *(each.row_reach for each in copied))
             self.strip_rows = -(-rows // self.align) * self.align
         if self.writes_out:
             return
