@@ -12,7 +12,7 @@ import fastconv as fc
 from fastconv.core.threads import release_scratch
 
 RANDOM = np.random.default_rng(5)
-SHAPE = (2000, 1500)
+SHAPE = (2400, 2000)
 KERNEL = RANDOM.standard_normal((5, 4))
 LOG = fc.kernels.gaussian_laplace(2.0)
 
