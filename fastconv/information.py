@@ -90,8 +90,9 @@ def _processor() -> str:
 
 
 def _cache() -> str:
-    describe = getattr(importlib.import_module("fastconv.loops.jit"), "cache_directory", None)
-    return str(describe()) if describe else os.environ.get("NUMBA_CACHE_DIR", "beside the package's files")
+    from fastconv.loops.jit import cache_directory  # loads the compiler
+
+    return str(cache_directory() or "nowhere: loops are compiled anew in every process")
 
 
 _ASYMMETRIC = [[1.0, 2.0, 0.5], [-3.0, 4.0, 1.0], [2.0, 7.0, -1.0]]

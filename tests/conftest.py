@@ -12,8 +12,11 @@ from hypothesis import HealthCheck, settings
 
 from fastconv.core.ir import Caps, Plan
 
-settings.register_profile("default", max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.register_profile("fuzz", max_examples=2000, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+# pytest --hypothesis-profile=more, or pytest -m fuzz
+for profile, examples in {"default": 40, "more": 400, "fuzz": 2000}.items():
+    settings.register_profile(
+        profile, max_examples=examples, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    )
 settings.load_profile("default")
 
 

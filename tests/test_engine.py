@@ -275,6 +275,8 @@ def test_out_may_overlap_the_image(recorder: Any) -> None:
     block = np.zeros((6, 7), np.float32)
     block[:5] = RAMP
     assert np.array_equal(fc.correlate(block[:5], KERNEL, out=block[1:]), expected)
+    for call in recorder.calls:
+        assert not np.may_share_memory(call["image"], call["out"])
 
 
 def test_the_result_never_shares_memory(recorder: Any) -> None:

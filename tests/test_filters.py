@@ -166,6 +166,16 @@ def test_smoothing_a_volume_and_some_axes_of_it() -> None:
     assert np.allclose(got, ndimage.laplace(VOLUME), atol=1e-12)
 
 
+def test_gaussian_derivatives_of_a_volume() -> None:
+    def along(order: int) -> list[oracle.Answer]:
+        taps = [[bell(0.7, order if i == a else 0) for i in range(3)] for a in range(3)]
+        return [oracle.correlate(VOLUME, outer(*t), mode="nearest") for t in taps]
+
+    options: dict[str, Any] = {"axes": (0, 1, 2), "mode": "nearest"}
+    oracle.agree(fc.gaussian_laplace(VOLUME, 0.7, **options), oracle.added(along(2)), np.float64, 400)
+    oracle.agree(fc.gradient_magnitude(VOLUME, 0.7, **options), oracle.magnitude(along(1)), np.float64, 400)
+
+
 def test_lines() -> None:
     line = IMAGE[3]
     taps = [1.0, -2, 4, 8]

@@ -180,6 +180,17 @@ def test_out_is_the_result(_amount: int, work: Work, fill: int) -> None:
     assert expected.dtype.isnative
 
 
+@pytest.mark.parametrize("method", METHODS)
+def test_the_image_may_be_overwritten(method: str) -> None:
+    rng = np.random.default_rng(4)
+    kernel = np.full((5, 4), 0.3) if method == "running_sum" else np.outer([1, 2, 4, 8, 3], [1, -2, 3, 5])
+    image = rng.normal(size=(37, 29)).astype(np.float32)
+    expected = fc.correlate(image, kernel, method=method)
+    for place in (slice(None), slice(None, None, -1)):
+        given_away = image.copy()
+        assert np.array_equal(fc.correlate(given_away, kernel, method=method, out=given_away[place]), expected)
+
+
 @pytest.mark.parametrize("_amount", both)
 @given(work=works(dtypes=["uint8", "float32", "float64"], least=1))
 def test_the_layout_changes_nothing(_amount: int, work: Work) -> None:
