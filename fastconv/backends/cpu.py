@@ -16,7 +16,7 @@ import numpy as np
 from fastconv.core.dtypes import cast_into
 from fastconv.core.ir import Caps, Plan
 from fastconv.core.threads import run as run_tasks
-from fastconv.core.threads import scratch
+from fastconv.core.threads import scratch, worker_count
 from fastconv.loops import cpu_combine
 from fastconv.loops.vec import lanes
 
@@ -113,7 +113,9 @@ class _Job:
             ROOT=nones(int(root)),
         )
 
-    def execute(self, image: np.ndarray, out: np.ndarray, workers: int) -> None:
+    def execute(self, image: np.ndarray, out: np.ndarray, workers: int | None) -> None:
+        # how many workers there may be is asked of the system: not for a small image
+        workers = worker_count(workers) if self.cost > SERIAL_NS else 1
         bands = self._bands(workers)
         if not self.warm:  # whatever is still to be compiled is compiled on the caller's thread
             self._run(image, out, *bands[0])
@@ -199,10 +201,10 @@ class _Transforms:
             Spectrum(plan.problem, plan.passes[0]) if plan.passes[0].kind == SPECTRUM else None for plan in plans
         ]
 
-    def execute(self, image: np.ndarray, out: np.ndarray, workers: int) -> None:
+    def execute(self, image: np.ndarray, out: np.ndarray, workers: int | None) -> None:
         if len(self.plans) == 1 and self.combine == "sum":
             assert self.spectra[0] is not None
-            self.spectra[0].execute(image, out, workers)
+            self.spectra[0].execute(image, out, worker_count(workers))
             return
         total = np.zeros(out.shape, self.plans[0].problem.accumulate)
         part = np.empty_like(total)
@@ -210,7 +212,7 @@ class _Transforms:
             if spectrum is None:
                 execute((plan,), "sum", image, part, workers)
             else:
-                spectrum.execute(image, part, workers)
+                spectrum.execute(image, part, worker_count(workers))
             if self.combine == "magnitude":
                 np.multiply(part, part, out=part)
             np.add(total, part, out=total)
@@ -240,10 +242,10 @@ def _job(plans: tuple[Plan, ...], combine: str, image: np.ndarray, out: np.ndarr
     return made
 
 
-def execute(plans: tuple[Plan, ...], combine: str, image: np.ndarray, out: np.ndarray, workers: int) -> None:
+def execute(plans: tuple[Plan, ...], combine: str, image: np.ndarray, out: np.ndarray, workers: int | None) -> None:
     """Fill ``out`` with the plans' results combined: "sum", or "magnitude" (root of the sum of their squares).
 
     image: of the problems' shape and dtype, any strides and byte order; out: writable, native, of the problems'
-    output shape and dtype, not overlapping the image.
+    output shape and dtype, not overlapping the image; workers: the most there may be, None: as many as there are.
     """
     _job(plans, combine, image, out).execute(image, out, workers)

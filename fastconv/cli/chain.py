@@ -13,11 +13,12 @@ import numpy as np
 
 import fastconv as fc
 from fastconv import files, kernels
+from fastconv.engine import watch
 from fastconv.loops import jit  # loaded before anything is timed
 
 from .arguments import UsageError, nearest
 from .names import KERNELS, LITERAL, OPERATORS, split
-from .plans import described, watched
+from .plans import described
 
 __all__ = ["Filtered", "Step", "chain", "filtered", "stored"]
 
@@ -154,7 +155,7 @@ def filtered(picture: files.Picture, steps: Sequence[Step], workers: int | None 
     readied = jit.stats()["seconds"]
     start = time.perf_counter()
     for step in steps:
-        with watched() as plans:
+        with watch() as plans:
             pixels = step(pixels, plane, workers=workers)
         methods.append(described(plans[-1] if plans else ()))
         if alpha is not None:

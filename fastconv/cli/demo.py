@@ -126,13 +126,13 @@ def _one(job: _Job, source: Path, folder: Path, workers: int | None, rounds: int
     import numpy as np
 
     from fastconv import files
+    from fastconv.engine import watch
 
     from .chain import chain, filtered, stored
-    from .plans import watched
 
     picture = files.read(source)
     steps = chain([job.word], job.options, job.normalize)
-    with watched() as plans:
+    with watch() as plans:
         first = filtered(picture, steps, workers)
     image = picture.pixels.astype(np.float32)  # the same floats for both: scipy would round uint8 on its way
     theirs = _theirs(job.word, image, steps[0].parameters)

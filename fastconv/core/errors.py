@@ -10,7 +10,7 @@ __all__ = ["bad_type", "bad_value", "shown"]
 def shown(value: Any, limit: int = 60) -> str:
     """A short text for a value in an error message: arrays by dtype and shape, the rest by repr."""
     shape, dtype = getattr(value, "shape", None), getattr(value, "dtype", None)
-    if shape and dtype is not None:
+    if isinstance(shape, tuple) and shape and dtype is not None:
         return f"an array of {dtype} with shape {tuple(shape)}"
     text = repr(value)
     return text if len(text) <= limit else text[: limit - 3] + "..."

@@ -30,7 +30,7 @@ import numpy as np
 from .cores import cores, environment_limit, in_dask_task, quota_limit
 from .errors import bad_type, bad_value
 
-__all__ = ["in_task", "release_scratch", "run", "scratch", "worker_count"]
+__all__ = ["checked_workers", "in_task", "release_scratch", "run", "scratch", "worker_count"]
 
 #: a scratch array above this is handed out but not kept
 KEPT_BYTES = 64 * 2**20
@@ -58,12 +58,13 @@ def worker_count(workers: int | None) -> int:
     >>> worker_count(1)
     1
     """
-    asked = sys.maxsize if workers is None else _checked(workers)
+    asked = sys.maxsize if workers is None else checked_workers(workers)
     limit = min(asked, environment_limit(), cores(), quota_limit())
     return 1 if limit > 1 and (_local.inside or in_dask_task()) else limit
 
 
-def _checked(workers: Any) -> int:
+def checked_workers(workers: Any) -> int:
+    """``workers=`` as an int of at least 1; TypeError or ValueError otherwise."""
     allowed = "None or an integer of at least 1"
     if isinstance(workers, (bool, np.bool_)):
         raise bad_type("workers", workers, allowed)

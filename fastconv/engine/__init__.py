@@ -7,7 +7,7 @@ border word that needs reading and no array that a loop could misunderstand: `ar
 
 from __future__ import annotations
 
-from .dispatch import Maker, clear_caches, explain, run
+from .dispatch import Maker, clear_caches, explain, run, watch
 from .normalise import kernel_weights, taps_weights
 
-__all__ = ["Maker", "clear_caches", "explain", "kernel_weights", "run", "taps_weights"]
+__all__ = ["Maker", "clear_caches", "explain", "kernel_weights", "run", "taps_weights", "watch"]

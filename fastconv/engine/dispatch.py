@@ -7,7 +7,9 @@ everything that follows from them (problems, plans, output shape) is remembered 
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import lru_cache
 from types import ModuleType
@@ -34,7 +36,9 @@ from .normalise import (
 )
 from .words import spliced
 
-__all__ = ["Maker", "clear_caches", "explain", "run"]
+__all__ = ["Maker", "clear_caches", "explain", "run", "watch"]
+
+_watching: ContextVar[list[tuple[Plan, ...]] | None] = ContextVar("watching", default=None)
 
 #: makes the weights of an operator from the filtered axes (in the caller's order) and the number of dimensions
 Maker = Callable[[tuple[int, ...], int], "Weights | tuple[Weights, ...]"]
@@ -209,17 +213,39 @@ def run(
         method if type(method) is str else canonical_method(method),
         backend if type(backend) is str else _canonical_backend(backend),
     )
-    count = threads.worker_count(workers)
+    if workers is not None:
+        workers = threads.checked_workers(workers)
+    watching = _watching.get()
+    if watching is not None:
+        watching.append(call.plans)
     if out is None:
         result = np.empty(call.out_shape, out_dtype)
         if call.execute is not None:
-            call.execute(call.plans, combine, image, result, count)
+            call.execute(call.plans, combine, image, result, workers)
         return result
     if out.shape != call.out_shape:
         raise bad_value("out", out, f"an array of shape {call.out_shape}")
     if (execute := call.execute) is not None:
-        fill(out, image, lambda source, target: execute(call.plans, combine, source, target, count))
+        fill(out, image, lambda source, target: execute(call.plans, combine, source, target, workers))
     return out
+
+
+@contextmanager
+def watch() -> Iterator[list[tuple[Plan, ...]]]:
+    """A list that gets the plans of each call made in the block on this thread, one plan for each component.
+
+    >>> import fastconv as fc
+    >>> with watch() as calls:
+    ...     result = fc.sobel([[1.0, 2.0, 4.0]] * 3, axis=1)
+    >>> [plan.method for plan in calls[0]]
+    ['separable']
+    """
+    seen: list[tuple[Plan, ...]] = []
+    token = _watching.set(seen)
+    try:
+        yield seen
+    finally:
+        _watching.reset(token)
 
 
 def _is_large(weights: Weights) -> bool:

@@ -55,7 +55,7 @@ def horizontal_row(line, step, w, n, out, samples):
 
 @loop
 def fused(
-    src, row_offset, constant_row, first_row, row_step, shared, wv, wh, step, before, left, right, n_in,
+    src, row_offset, constant_row, first_row, row_step, shared, wv, wh, step, before, left, right, least, n_in,
     out, out_offset, n_out, out_size, y0, y1, tile, lines, pitch, rows, outside,
     vertical4, vertical1, horizontal1,
 ):  # fmt: skip
@@ -63,10 +63,10 @@ def fused(
 
     src, out: addresses; row_offset: byte offset of every padded row from src (CONSTANT_ROW: ``constant_row``);
     first_row[y]: padded row of the first vertical tap, ``row_step`` padded rows between taps; shared: four
-    consecutive outputs may share their rows; wv, wh: addresses of taps are taken from these arrays;
-    step: samples between horizontal taps; before: samples of padding in front; left, right: source sample of each
-    padding sample, -1 for ``outside``; n_in, n_out: samples of a source and of an output row; tile: output samples
-    at a time; lines: scratch of four lines ``pitch`` samples apart; rows: scratch for row addresses.
+    consecutive outputs may share their rows; wv, wh: the taps; step: samples between horizontal taps; before: samples
+    of padding in front; left, right: source sample of each padding sample, -1 for ``outside``; least: source samples
+    that ``left`` draws on; n_in, n_out: samples of a source and of an output row; tile: output samples at a time;
+    lines: scratch of four lines ``pitch`` samples apart; rows: scratch for row addresses.
     horizontal1 == 0: no horizontal taps, the vertical sums go straight to the output.
     """
     nv = wv.size
@@ -95,6 +95,8 @@ def fused(
             stop = start + m + reach
             a = max(start, 0)
             b = min(stop, n_in)
+            if x0 == 0:
+                b = max(b, least)
             if b > a:
                 call_row(function, (table, wv.ctypes.data, nv, a, b - a, line + (a - start) * size, pitch * size))
             for r in range(many):

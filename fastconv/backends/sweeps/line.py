@@ -36,6 +36,9 @@ class LineSweep:
         self.stages = RowStages(layout, {a: row_taps[a] for a in self.outer})
         self.outside = acc.type(problem.cval * np.prod([np.sum(t, dtype=np.float64) for t in row_taps.values()]))
         self.tile, self.pitch = _tile(layout)
+        #: source samples that the padding in front draws on, outputs that stop short of them notwithstanding
+        self.least = int(layout.left.max(initial=-1)) + 1
+        self.pitch += max(0, self.least + layout.before - self.tile - layout.reach)
         self.align = 1
 
     def rows_needed(self, y0: int, y1: int) -> tuple[int, int]:
@@ -104,7 +107,7 @@ class LineSweep:
         table = scratch("table", n, np.int64)[:n]
         cpu_separable.fused(
             rows.base, rows.offsets, rows.constant, first, row_step, int(self._shared), self.row_taps,
-            self.column_taps, self._step, layout.before, layout.left, layout.right, layout.n_in,
+            self.column_taps, self._step, layout.before, layout.left, layout.right, self.least, layout.n_in,
             target.base, offsets, layout.n_full, target.dtype.itemsize, 0, len(first), self.tile, lines, self.pitch,
             table, self.outside, ready["vertical4"], ready["vertical1"], ready["horizontal"],
         )  # fmt: skip
