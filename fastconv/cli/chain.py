@@ -7,7 +7,7 @@ import re
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -19,6 +19,9 @@ from fastconv.loops import jit  # loaded before anything is timed
 from .arguments import UsageError, nearest
 from .names import KERNELS, LITERAL, OPERATORS, split
 from .plans import described
+
+if TYPE_CHECKING:
+    from fastconv import Plan
 
 __all__ = ["Filtered", "Step", "chain", "filtered", "stored"]
 
@@ -123,14 +126,19 @@ def chain(words: Sequence[str], options: dict[str, Any], normalize: bool = False
 
 @dataclass(frozen=True)
 class Filtered:
-    """A chain's result, in float; ``readied`` of the ``seconds`` went into compiling or loading loops."""
+    """A chain's result, in float, and each step's plans; ``readied`` of the ``seconds`` went into compiling or loading."""
 
     values: np.ndarray
     signed: bool
     seconds: float
     readied: float
-    methods: tuple[str, ...]
+    plans: tuple[tuple[Plan, ...], ...]
     stride: tuple[int, int]
+
+    @property
+    def methods(self) -> tuple[str, ...]:
+        """Each step's plans in a few words."""
+        return tuple(map(described, self.plans))
 
 
 def _pair(value: Any) -> tuple[int, int]:
@@ -151,13 +159,13 @@ def filtered(picture: files.Picture, steps: Sequence[Step], workers: int | None 
     plane, pixels, alpha = picture.plane, picture.pixels, None
     if picture.alpha:
         pixels, alpha = files.split_alpha(pixels)
-    signed, methods, stride = False, list[str](), (1, 1)
+    signed, plans, stride = False, list["tuple[Plan, ...]"](), (1, 1)
     readied = jit.stats()["seconds"]
     start = time.perf_counter()
     for step in steps:
-        with watch() as plans:
+        with watch() as calls:
             pixels = step(pixels, plane, workers=workers)
-        methods.append(described(plans[-1] if plans else ()))
+        plans.append(calls[-1] if calls else ())
         if alpha is not None:
             alpha = _alpha_step(step, alpha, plane, workers)
         signed = signed if step.signed is None else step.signed
@@ -167,7 +175,7 @@ def filtered(picture: files.Picture, steps: Sequence[Step], workers: int | None 
     readied = jit.stats()["seconds"] - readied
     if alpha is not None:
         pixels = files.join_alpha(pixels, alpha, picture.pixels.dtype)
-    return Filtered(pixels, signed, seconds, readied, tuple(methods), stride)
+    return Filtered(pixels, signed, seconds, readied, tuple(plans), stride)
 
 
 def stored(

@@ -126,14 +126,12 @@ def _one(job: _Job, source: Path, folder: Path, workers: int | None, rounds: int
     import numpy as np
 
     from fastconv import files
-    from fastconv.engine import watch
 
     from .chain import chain, filtered, stored
 
     picture = files.read(source)
     steps = chain([job.word], job.options, job.normalize)
-    with watch() as plans:
-        first = filtered(picture, steps, workers)
+    first = filtered(picture, steps, workers)
     image = picture.pixels.astype(np.float32)  # the same floats for both: scipy would round uint8 on its way
     theirs = _theirs(job.word, image, steps[0].parameters)
     ours_ms, theirs_ms = _in_turn([lambda: steps[0](picture.pixels, picture.plane, workers=workers), theirs], rounds)
@@ -141,7 +139,7 @@ def _one(job: _Job, source: Path, folder: Path, workers: int | None, rounds: int
     result, said = stored(picture, first, picture.pixels.dtype, job.signed, job.scale)
     target = folder / f"{source.stem}_{job.word.partition(':')[0]}.png"
     said += files.write(target, result)
-    work = sum(plan.multiplications for plan in plans[-1])
+    work = sum(plan.multiplications for plan in first.plans[-1])
     lines = [
         f"{source.name}: {picture}",
         f"  filter   {' '.join([job.word, *(f'--{k} {v}' for k, v in job.options.items())])}   {job.about}",

@@ -186,7 +186,8 @@ def _outer(factors: tuple[Weights, ...]) -> Weights:
 
 def _make_weights(name: str, data: bytes, dtype: np.dtype, shape: tuple[int, ...]) -> Weights:
     if not shape or 0 in shape:
-        raise bad_value(name, np.empty(shape, dtype), "an array of at least one dimension and one element")
+        came = np.frombuffer(data, dtype).reshape(shape)
+        raise bad_value(name, came if shape else came.item(), "an array of at least one dimension and one element")
     if dtype.itemsize > 8:
         raise bad_type(name, np.empty(shape, dtype), "of at most 64-bit numbers")
     kernel = np.frombuffer(data, dtype).reshape(shape).astype(np.float64)
