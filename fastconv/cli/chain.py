@@ -126,7 +126,7 @@ def chain(words: Sequence[str], options: dict[str, Any], normalize: bool = False
 
 @dataclass(frozen=True)
 class Filtered:
-    """A chain's result, in float, and each step's plans; ``readied`` of the ``seconds`` went into compiling or loading."""
+    """A chain's result, in float, and each step's plans; ``readied`` of the ``seconds`` was compiling or loading."""
 
     values: np.ndarray
     signed: bool
