@@ -35,9 +35,11 @@ CAPS = Caps("cpu", frozenset((*SWEEPS, SPECTRUM)))
 SERIAL_NS = 150_000
 BAND_NS = 4_000_000
 #: bytes of scratch rows worked on at a time: a part of the second-level cache
-SCRATCH_BYTES = 384 * 1024
+SCRATCH_BYTES = 512 * 1024
 #: and no more than this fraction of the output for each worker
-SCRATCH_SHARE = 50
+SCRATCH_SHARE = 32
+#: output rows that a sweep computes together: strips and bands hold whole blocks
+ROW_BLOCK = 4
 
 
 class _Term:
@@ -55,14 +57,18 @@ class _Term:
             self.offsets = layout.row_offsets(image.strides)
             size = layout.n_in + SLACK if problem.reads_constant else 1
             self.constant = np.full(size, problem.cval if problem.reads_constant else 0, self.dtype)
+        self.constant_at = 0 if self.constant is None else address(self.constant)
         self.ready = sweep.prepare(source, target)
 
-    def run(self, image: np.ndarray, target: Target, y0: int, y1: int) -> None:
+    def rows(self, image: np.ndarray) -> Rows | None:
+        """The image's own rows, where loops can read them."""
         if self.offsets is None:
+            return None
+        return Rows(address(image), self.offsets, self.constant_at, self.dtype, 0, image)
+
+    def run(self, image: np.ndarray, rows: Rows | None, target: Target, y0: int, y1: int) -> None:
+        if rows is None:
             rows = band_rows(self.layout, image, *self.sweep.rows_needed(y0, y1))
-        else:
-            assert self.constant is not None
-            rows = Rows(address(image), self.offsets, address(self.constant), self.dtype, 0, image)
         self.sweep.run(self.ready, rows, target, y0, y1)
 
 
@@ -92,9 +98,11 @@ class _Job:
             row = max(1, len(self.terms) * layout.n_full + sum(each.n_in for each in copied))
             budget = min(SCRATCH_BYTES, out.nbytes // SCRATCH_SHARE)
             rows = max(8, budget // (row * self.accumulate.itemsize), *(each.row_reach for each in copied))
-            self.strip_rows = -(-rows // self.align) * self.align
+            step = max(self.align, ROW_BLOCK)
+            self.strip_rows = -(-rows // step) * step
         if self.writes_out:
             return
+        self.strip_offsets = table_rows(self.strip_rows, layout.n_full * self.accumulate.itemsize)
         self.stores = storable
         stored = out.dtype if storable else self.accumulate
         self.add = self._combiner(self.accumulate, False)
@@ -134,42 +142,47 @@ class _Job:
             if workers > 1:
                 wanted = max(wanted, workers, min(4 * workers, int(self.cost) // SERIAL_NS))
         each = -(-rows // wanted)
-        each = -(-each // self.align) * self.align
+        step = max(self.align, ROW_BLOCK)
+        each = -(-each // step) * step
         return [(y, min(rows, y + each)) for y in range(0, rows, each)]
 
     def _run(self, image: np.ndarray, out: np.ndarray, y0: int, y1: int) -> None:
+        rows = [term.rows(image) for term in self.terms]
         target = Target(address(out), self.out_offsets, out.dtype)
+        if self.writes_out:
+            for a in range(y0, y1, self.strip_rows):
+                self.terms[0].run(image, rows[0], target, a, min(y1, a + self.strip_rows))
+            return
+        part = min(y1 - y0, self.strip_rows) * self.layout.n_full
+        room = scratch("terms", len(self.terms) * part + SLACK, self.accumulate)
+        base, size = address(room), self.accumulate.itemsize
+        parts = [
+            Target(base + i * part * size, self.strip_offsets, self.accumulate, y0) for i in range(len(self.terms))
+        ]
         for a in range(y0, y1, self.strip_rows):
             b = min(y1, a + self.strip_rows)
-            if self.writes_out:
-                self.terms[0].run(image, target, a, b)
-            else:
-                self._strip(image, out, a, b)
+            for term, source, each in zip(self.terms, rows, parts, strict=True):
+                each.start = a
+                term.run(image, source, each, a, b)
+            self._combine(out, target, room, [each.base for each in parts], a, b)
 
-    def _strip(self, image: np.ndarray, out: np.ndarray, y0: int, y1: int) -> None:
-        """Rows y0..y1 through scratch."""
+    def _combine(self, out: np.ndarray, target: Target, room: np.ndarray, parts: list[int], y0: int, y1: int) -> None:
+        """The terms' rows y0..y1 made one, and stored."""
         n, width = y1 - y0, self.layout.n_full
-        size = self.accumulate.itemsize
-        room = scratch("terms", len(self.terms) * n * width + SLACK, self.accumulate)
-        base = address(room)
-        step, part = width * size, n * width * size
-        offsets = table_rows(n, step)
-        for i, term in enumerate(self.terms):
-            term.run(image, Target(base + i * part, offsets, self.accumulate, y0), y0, y1)
+        step = width * self.accumulate.itemsize
         heads, i = [], 0
         for group in self.groups:
-            heads.append(base + i * part)
+            heads.append(parts[i])
             if group > 1:
-                parts = np.array([base + j * part for j in range(i, i + group)], np.int64)
-                cpu_combine.combine_rows(parts, step, heads[-1], offsets, n, width, self.add)
+                some = np.array(parts[i : i + group], np.int64)
+                cpu_combine.combine_rows(some, step, heads[-1], self.strip_offsets, n, width, self.add)
             i += group
-        parts = np.array(heads, np.int64)
+        table = np.array(heads, np.int64)
         if self.stores:
-            to = address(out)
-            cpu_combine.combine_rows(parts, step, to, self.out_offsets[y0:y1], n, width, self.finish)
+            cpu_combine.combine_rows(table, step, target.base, target.rows(y0, y1), n, width, self.finish)
             return
         if self.combines:
-            cpu_combine.combine_rows(parts, step, base, offsets, n, width, self.finish)
+            cpu_combine.combine_rows(table, step, parts[0], self.strip_offsets, n, width, self.finish)
         sums = room[: n * width].reshape(n, -1, self.layout.channels)
         _store_rows(out, self.layout, sums[:, :: self.layout.column.stride], y0, y1)
 
