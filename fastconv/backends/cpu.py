@@ -96,7 +96,7 @@ class _Job:
         copied = [t.layout for t in self.terms if t.offsets is None]
         if copied or not self.writes_out:
             row = max(1, len(self.terms) * layout.n_full + sum(each.n_in for each in copied))
-            budget = min(SCRATCH_BYTES, out.nbytes // SCRATCH_SHARE)
+            budget = min(SCRATCH_BYTES, out.nbytes // SCRATCH_SHARE) // (2 if copied else 1)
             rows = max(8, budget // (row * self.accumulate.itemsize), *(each.row_reach for each in copied))
             step = max(self.align, ROW_BLOCK)
             self.strip_rows = -(-rows // step) * step
