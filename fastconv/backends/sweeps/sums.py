@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from fastconv.backends.layout import Layout
 from fastconv.backends.source import SLACK, Rows
-from fastconv.core.ir import Pass
+from fastconv.core.ir import Pass, Problem
 from fastconv.core.threads import scratch
 from fastconv.loops import cpu_sums
+from fastconv.loops.vec import lanes
 
 from .common import Target, rows_needed_by, token
 from .stages import RowStages, runs
@@ -35,8 +38,9 @@ class SumSweep:
         self.rows_in_sum = len(row_taps[last]) if last in row_taps else 1
         self.stages = RowStages(layout, {i: row_taps[i] for i in self.outer})
         self.columns_in_sum = size.get(layout.column.filtered, 1) if layout.column.filtered >= 0 else 1
-        count = np.prod([len(t) for t in row_taps.values()], dtype=np.float64)
-        self.numbers = np.array([sweep.scale, 0.0, problem.cval * count])
+        count = int(np.prod([len(t) for t in row_taps.values()], dtype=np.int64))
+        self.sums_dtype = _sums_dtype(problem, count * self.columns_in_sum)
+        self.numbers = np.array([sweep.scale, 0.0, problem.cval * count], self.sums_dtype)
         self.restart = 0 if problem.image_dtype.kind in "biu" else RESTART * max(1, self.rows_in_sum // 16)
         self.align = self.restart or 1
 
@@ -47,9 +51,14 @@ class SumSweep:
         ready = self.stages.prepare(source)
         if self.outer:
             source = self.layout.problem.accumulate
-        ready["slide"] = cpu_sums.slide_row.address(SRC=token(source), SRC_SIZE=source.itemsize)
-        ready["sums"] = cpu_sums.sums_row.address(OUT=token(target), OUT_SIZE=target.itemsize)
-        ready["plain"] = cpu_sums.plain_row.address(OUT=token(target), OUT_SIZE=target.itemsize)
+        size = self.sums_dtype.itemsize
+        sums = {"ACC": token(self.sums_dtype), "ACC_SIZE": size, "LANES": lanes(size)}
+        stored = {"OUT": token(target), "OUT_SIZE": target.itemsize}
+        ready["slide"] = cpu_sums.slide_row.address(SRC=token(source), SRC_SIZE=source.itemsize, **sums)
+        ready["plain"] = cpu_sums.plain_row.address(ACC=sums["ACC"], ACC_SIZE=size, **stored)
+        # one sample is its own sum: running it would only add roundings
+        alone = self.columns_in_sum == 1
+        ready["sums"] = ready["plain"] if alone else cpu_sums.sums_row.address(**sums, **stored)
         return ready
 
     def run(self, ready: dict[str, int], rows: Rows, target: Target, y0: int, y1: int) -> None:
@@ -64,10 +73,21 @@ class SumSweep:
     def _sums(self, ready: dict[str, int], rows: Rows, first: np.ndarray, target: Target, y0: int, y1: int) -> None:
         layout = self.layout
         n = len(layout.columns) + layout.n_in + SLACK
-        line = scratch("sums", n, np.float64)[:n]
+        line = scratch("sums", n, self.sums_dtype)[:n]
         cpu_sums.sum_rows(
             rows.base, rows.offsets, rows.constant, first, self.rows_in_sum, self.columns_in_sum,
             layout.channels, layout.before, layout.left, layout.right, layout.n_in,
             target.base, target.rows(y0, y1), layout.n_full, 0, y1 - y0, y0, self.restart, line, self.numbers.copy(),
             ready["slide"], ready["sums"], ready["plain"],
         )  # fmt: skip
+
+
+def _sums_dtype(problem: Problem, samples: int) -> np.dtype:
+    """float32 where every sum of so many of the image's integers is exact in it, else float64."""
+    dtype = problem.image_dtype
+    largest = 1 if dtype.kind == "b" else np.iinfo(dtype).max + 1 if dtype.kind in "iu" else 0
+    if problem.reads_constant and not (math.isfinite(problem.cval) and problem.cval == int(problem.cval)):
+        largest = 0
+    elif problem.reads_constant:
+        largest = max(largest, abs(int(problem.cval))) if largest else 0
+    return np.dtype(np.float32 if 0 < largest * samples < 2**24 else np.float64)
