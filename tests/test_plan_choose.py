@@ -219,7 +219,15 @@ def test_a_backend_says_which_passes_it_has() -> None:
 
 
 def test_constants_of_the_backend_override_the_table() -> None:
-    cheap = replace(CPU, constants={"fft.float32.sample": 0.0, "fft.float32.tile": 0.0, "fft.float32.call": 0.0})
+    cheap = replace(
+        CPU,
+        constants={
+            "fft.float32.sample": 0.0,
+            "fft.float32.tile": 0.0,
+            "fft.float32.call": 0.0,
+            "fft.float32.pixel": 0.0,
+        },
+    )
     assert plan(noise(9, 9)).method == "direct"
     assert plan(noise(9, 9), caps=cheap).method == "fft"
     assert plan(noise(9, 9), caps=replace(CPU, backend="abacus")).cost_ns == plan(noise(9, 9)).cost_ns
