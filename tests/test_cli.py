@@ -10,57 +10,14 @@ import sys
 import time
 from pathlib import Path
 
-import numpy as np
 import pytest
+from pictures import CAMERA, COINS, close, errors, pixels, rounded, small
 from scipy import ndimage as ndi
 
 import fastconv as fc
-from fastconv import files, kernels
+from fastconv import kernels
 from fastconv.cli import COMMANDS, main, names
 from fastconv.cli.apply import parsed
-from fastconv.files import Picture
-
-skimage = pytest.importorskip("skimage")
-DATA = Path(skimage.__file__).parent / "data"
-CAMERA, COINS, ASTRONAUT = (DATA / f"{name}.png" for name in ("camera", "coins", "astronaut"))
-RNG = np.random.default_rng(5)
-
-
-def pixels(path: Path) -> np.ndarray:
-    return files.read(path).pixels
-
-
-def rounded(values: np.ndarray, dtype: str = "uint8") -> np.ndarray:
-    info = np.iinfo(dtype)
-    return np.clip(np.rint(values), info.min, info.max).astype(dtype)
-
-
-def close(ours: np.ndarray, theirs: np.ndarray) -> None:
-    """Equal but for values that lie on the edge between two integers (for 16 bits, float32 sums are not far finer)."""
-    assert ours.dtype == theirs.dtype
-    assert ours.shape == theirs.shape
-    apart = np.abs(ours.astype(float) - theirs.astype(float))
-    assert apart.max() <= 1
-    assert np.mean(apart > 0) < (1e-3 if ours.dtype == np.uint8 else 0.05)
-
-
-def errors(capsys: pytest.CaptureFixture[str], *words: str) -> str:
-    """Run a command that must fail with status 2 and one line; returns the line."""
-    assert main(list(words)) == 2
-    out, err = capsys.readouterr()
-    assert out == ""
-    assert err.startswith("fastconv: error: ")
-    assert err.count("\n") == 1
-    return err
-
-
-def small(path: Path, *shape: int, dtype: str = "uint8") -> np.ndarray:
-    values = RNG.integers(0, np.iinfo(dtype).max, shape or (11, 14), dtype=dtype, endpoint=True)
-    files.write(
-        path, Picture(values, "YXS" if len(shape) == 3 else "YX", alpha=len(shape) == 3 and shape[-1] in (2, 4))
-    )
-    return values
-
 
 # ---------------------------------------------------------------- the command line itself
 
@@ -234,7 +191,7 @@ def test_cache(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: 
     assert main(["cache"]) == 0
     assert f"directory  {tmp_path}\n" in capsys.readouterr().out
     assert main(["cache", "--clear"]) == 0
-    assert "removed    0 files" in capsys.readouterr().out
+    assert "removed    0 compiled loops" in capsys.readouterr().out
     assert (tmp_path / "not-ours.txt").exists()
 
 

@@ -11,26 +11,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from pictures import H, W, noise, rgb
 from PIL import Image, ImageCms, ImageOps
 
 from fastconv import files
 from fastconv.files import Picture
-
-RNG = np.random.default_rng(20)
-H, W = 13, 17
-
-
-def noise(*shape: int, dtype: str = "uint8") -> np.ndarray:
-    kind = np.dtype(dtype)
-    if kind.kind == "f":
-        return (RNG.random(shape) * 1000 - 500).astype(kind)
-    info = np.iinfo(kind)
-    return RNG.integers(info.min, info.max, shape, dtype=kind, endpoint=True)
-
-
-def rgb() -> Image.Image:
-    return Image.fromarray(noise(H, W, 3))
-
 
 # ---------------------------------------------------------------- metadata
 

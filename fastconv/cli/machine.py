@@ -36,13 +36,13 @@ def _cache(words: Sequence[str]) -> None:
     given = p.parse_args(words)
     from fastconv.loops import jit
 
-    print(f"directory  {jit.cache_directory() or 'none: loops are compiled anew in every process'}")
+    print(f"directory  {jit.cache_directory()}")
     if given.clear:
         count, size = jit.clear_cache()
-        print(f"removed    {count} files, {size / 1e6:.1f} MB")
+        print(f"removed    {count} compiled loops, {size / 1e6:.1f} MB")
     else:
-        for name, value in jit.stats().items():
-            print(f"{name:10} {value}")
+        count, size = jit.cache_size()
+        print(f"holds      {count} compiled loops, {size / 1e6:.1f} MB")
 
 
 def run(name: str, words: Sequence[str]) -> int:

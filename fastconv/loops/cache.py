@@ -32,7 +32,17 @@ from numba.core.registry import cpu_target
 from numba.core.runtime.nrt import rtsys
 from numba.core.serialize import dumps
 
-__all__ = ["CacheWarning", "LoopFile", "cache_directory", "clear_cache", "dependencies", "machine", "sources", "tell"]
+__all__ = [
+    "CacheWarning",
+    "LoopFile",
+    "cache_directory",
+    "cache_size",
+    "clear_cache",
+    "dependencies",
+    "machine",
+    "sources",
+    "tell",
+]
 
 _MAGIC = b"fastconv loop 1\n"
 _SUFFIX = ".loop"
@@ -68,8 +78,17 @@ def cache_directory():
     return base / "fastconv"
 
 
+def cache_size():
+    """The number of compiled loops kept in `cache_directory`, and their bytes."""
+    return _each_file(lambda file: None)
+
+
 def clear_cache():
     """Remove every compiled loop from `cache_directory`; the number of files removed, and their bytes."""
+    return _each_file(Path.unlink)
+
+
+def _each_file(action):
     files = size = 0
     try:
         found = [file for file in cache_directory().iterdir() if _SUFFIX in file.suffixes]
@@ -78,7 +97,7 @@ def clear_cache():
     for file in found:
         with contextlib.suppress(OSError):
             length = file.stat().st_size
-            file.unlink()
+            action(file)
             files += 1
             size += length
     return files, size

@@ -27,7 +27,17 @@ import numpy as np
 from numba import njit, typeof
 from numba.core import config
 
-from .cache import CacheWarning, LoopFile, cache_directory, clear_cache, dependencies, machine, sources, tell
+from .cache import (
+    CacheWarning,
+    LoopFile,
+    cache_directory,
+    cache_size,
+    clear_cache,
+    dependencies,
+    machine,
+    sources,
+    tell,
+)
 
 try:
     from numba._dispatcher import compute_fingerprint
@@ -37,7 +47,7 @@ except ImportError:  # a private name of Numba's: without it a look-up takes lon
         raise NotImplementedError
 
 
-__all__ = ["CacheWarning", "Loop", "cache_directory", "clear_cache", "helper", "loop", "stats"]
+__all__ = ["CacheWarning", "Loop", "cache_directory", "cache_size", "clear_cache", "helper", "loop", "stats"]
 
 _FLAGS = {"nogil": True, "boundscheck": False, "error_model": "numpy"}
 #: the liberties of fast-math that leave NaN and infinity alone
