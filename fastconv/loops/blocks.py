@@ -209,6 +209,47 @@ def fetch(typingctx, address, dtype_t):
 
 
 @intrinsic
+def window_pair(typingctx, table, x, w, columns, taps, slices, out, below, src_t, acc_t, out_t, vectors):
+    """Two neighbouring output rows of a kernel whose rows all have the same ``columns``: each load serves both.
+
+    ``table``: addresses of slices x (kernel rows + 1) x columns samples, the last row only for the second output;
+    ``taps`` is kernel rows x columns, the weights ``w`` are slices x taps.  Every output adds its taps in the order
+    in which `window` does.
+    """
+
+    def codegen(context, builder, sig, args):
+        table, x, w, columns, taps, slices, out, below = args[:8]
+        e = Emitter(builder, acc_t.dtype)
+        v_ = count(vectors)
+        narrow, width = src_t.dtype.bitwidth // 8, out_t.dtype.bitwidth // 8
+        one = e.const(1)
+        all_taps = builder.add(taps, columns)
+
+        def add(sums, i, first, at, rows):
+            samples_at = builder.add(e.integer(table, builder.add(first, i)), x)
+            samples = [e.load(e.plus(samples_at, narrow * e.n * v), src_t.dtype) for v in range(v_)]
+            for r in rows:
+                weight = e.weight(w, builder.add(at, i if r == 0 else builder.sub(i, columns)))
+                for v in range(v_):
+                    sums[r * v_ + v] = e.fma(samples[v], weight, sums[r * v_ + v])
+            return sums
+
+        def each(s, sums):
+            first, at = builder.mul(s, all_taps), builder.mul(s, taps)
+            sums = e.repeat(e.const(0), columns, one, sums, lambda i, c: add(c, i, first, at, (0,)))
+            sums = e.repeat(columns, taps, one, sums, lambda i, c: add(c, i, first, at, (0, 1)))
+            return e.repeat(taps, all_taps, one, sums, lambda i, c: add(c, i, first, at, (1,)))
+
+        sums = e.repeat(e.const(0), slices, one, [e.zero()] * (2 * v_), each)
+        for r, to in enumerate((out, below)):
+            for v in range(v_):
+                e.store(e.plus(to, width * e.n * v), sums[r * v_ + v], out_t.dtype)
+        return context.get_dummy_value()
+
+    return _signature(8, src_t, acc_t, out_t, vectors), codegen
+
+
+@intrinsic
 def move(typingctx, source, target, source_t, target_t):
     """One sample from an address to another, converted."""
 
@@ -256,4 +297,4 @@ def call_row(typingctx, function, arguments):
     return types.void(types.intp, arguments), codegen
 
 
-__all__ = ["call_row", "fetch", "horizontal", "move", "scatter", "vertical", "window"]
+__all__ = ["call_row", "fetch", "horizontal", "move", "scatter", "vertical", "window", "window_pair"]

@@ -8,13 +8,14 @@ Columns near the left and right border read a padded, transposed copy of their s
 
 import numpy as np
 
-from .blocks import call_row, fetch, move, scatter, window
+from .blocks import call_row, fetch, move, scatter, window, window_pair
 from .cpu_separable import CONSTANT_ROW
 from .jit import helper, loop
 
 # constants of a specialisation, see jit.Loop.address
 SRC = ACC = OUT = STREAM = ()
-SRC_SIZE = ACC_SIZE = OUT_SIZE = LANES = 0
+PAIR = ()
+SRC_SIZE = ACC_SIZE = OUT_SIZE = LANES = TILE = 0
 EIGHT, TWO, ONE = (None,) * 8, (None,) * 2, (None,)
 
 
@@ -40,17 +41,49 @@ def window_row(table, w, n, out, samples):
             i += LANES
 
 
+@loop
+def window_rows(table, w, columns, taps, slices, out, below, samples):
+    """Two neighbouring output rows of a dense kernel at once, see `blocks.window_pair`; at least one tile wide."""
+    i = 0
+    while i < samples:
+        j = min(i, samples - TILE)
+        window_pair(table, j * SRC_SIZE, w, columns, taps, slices, out + j * OUT_SIZE, below + j * OUT_SIZE,
+                    SRC, ACC, OUT, PAIR)  # fmt: skip
+        i += TILE
+
+
 @helper
-def _rows(src, row_offset, constant_row, first_row, tap_row, tap_byte, w, table, out, out_offset, samples, n, row):
-    """Every output row: where each tap begins, then the row function over ``samples`` outputs."""
-    taps = w.size
+def _rows(
+    src, row_offset, constant_row, first_row, tap_row, tap_byte, w, table, out, out_offset, samples, n, row,
+    columns, taps, row_pair,
+):  # fmt: skip
+    """Every output row: where each tap begins, then the row function over ``samples`` outputs.
+
+    columns, taps: of a dense kernel, samples of one of its rows and of one of its slices; then neighbouring rows are
+    summed together by ``row_pair`` (0: no such kernel).
+    """
     at = table.ctypes.data
-    for y in range(n):
+    y = 0
+    while y < n:
         first = first_row[y]
-        for t in range(taps):
+        if row_pair and y + 1 < n and first_row[y + 1] == first + 1:
+            e = 0
+            for s in range(0, w.size, taps):
+                for t in range(s, s + taps + columns):  # the row below the last: the last one's taps, a row on
+                    last = t >= s + taps
+                    tap = t - columns if last else t
+                    offset = row_offset[first + tap_row[tap] + (1 if last else 0)]
+                    table[e] = (constant_row if offset == CONSTANT_ROW else src + offset) + tap_byte[tap]
+                    e += 1
+            to, below = out + out_offset[y], out + out_offset[y + 1]
+            call_row(row_pair, (at, w.ctypes.data, columns, taps, w.size // taps, to, below, samples))
+            y += 2
+            continue
+        for t in range(w.size):
             offset = row_offset[first + tap_row[t]]
             table[t] = (constant_row if offset == CONSTANT_ROW else src + offset) + tap_byte[t]
-        call_row(row, (at, w.ctypes.data, taps, out + out_offset[y], samples))
+        call_row(row, (at, w.ctypes.data, w.size, out + out_offset[y], samples))
+        y += 1
 
 
 @loop
@@ -103,15 +136,17 @@ def scatter_column(sums, index, out, offset, n):
 @loop
 def direct(
     src, row_offset, constant_row, src_size, first_row, tap_row, tap_column, w, table, out, out_offset, out_size,
-    low, high, n_full, before, left, right, strip, pitch, outside, n, p0, p1, row_inside, row_strip, gather, scatter,
+    low, high, n_full, before, left, right, strip, pitch, outside, n, p0, p1,
+    columns, taps, row_inside, row_pair, row_strip, gather, scatter,
 ):  # fmt: skip
     """n output rows of ``n_full`` sums each, row y written at out + out_offset[y].
 
     src: address of the source; row_offset: byte offset of every padded row from there (CONSTANT_ROW:
     ``constant_row``); first_row[y]: padded row of tap row 0; tap_row, tap_column, w: each tap's rows and samples from
-    there and its weight; table: scratch of as many addresses; low, high: the outputs whose taps all lie inside a
-    row; left, right: source samples of the padded strips that the others read; strip: scratch for one strip of padded
-    rows p0..p1, ``pitch`` samples a column, a column of sums, and at its end ``outside``, what lies outside rows.
+    there and its weight; table: scratch for twice as many addresses; columns, taps, row_pair: see `_rows`; low, high:
+    the outputs whose taps all lie inside a row; left, right: source samples of the padded strips that the others
+    read; strip: scratch for one strip of padded rows p0..p1, ``pitch`` samples a column, a column of sums, and at its
+    end ``outside``, what lies outside rows.
     """
     if high > low:
         scaled = np.empty(tap_column.size, np.int64)
@@ -119,7 +154,7 @@ def direct(
             scaled[t] = tap_column[t] * src_size
         start = src + (low - before) * src_size
         _rows(start, row_offset, constant_row, first_row, tap_row, scaled, w, table, out + low * out_size,
-              out_offset, high - low, n, row_inside)  # fmt: skip
+              out_offset, high - low, n, row_inside, columns, taps, row_pair)  # fmt: skip
     strip[strip.size - 1] = outside
     if left.size:
         _edge(src, row_offset, first_row, tap_row, tap_column, w, table, out, out_offset, out_size, 0, low, left,
@@ -129,4 +164,4 @@ def direct(
               strip, pitch, n, p0, p1, row_strip, gather, scatter)  # fmt: skip
 
 
-__all__ = ["direct", "gather_column", "scatter_column", "window_row"]
+__all__ = ["direct", "gather_column", "scatter_column", "window_row", "window_rows"]

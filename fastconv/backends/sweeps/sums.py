@@ -84,6 +84,8 @@ class SumSweep:
 
 def _sums_dtype(problem: Problem, samples: int) -> np.dtype:
     """float32 where every sum of so many of the image's integers is exact in it, else float64."""
+    if problem.accumulate != np.float32:
+        return np.dtype(np.float64)
     dtype = problem.image_dtype
     largest = 1 if dtype.kind == "b" else np.iinfo(dtype).max + 1 if dtype.kind in "iu" else 0
     if problem.reads_constant and not (math.isfinite(problem.cval) and problem.cval == int(problem.cval)):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from fastconv.backends.layout import Layout
@@ -9,11 +11,14 @@ from fastconv.backends.source import SLACK, Rows
 from fastconv.core.ir import Pass
 from fastconv.core.threads import scratch
 from fastconv.loops import cpu_window
-from fastconv.loops.vec import lanes
+from fastconv.loops.vec import lanes, vector_bytes
 
 from .common import Target, nones, rows_needed_by, token
 
 __all__ = ["WindowSweep"]
+
+#: vectors of sums for each of two rows: with 32 registers there is room for more
+PAIR_VECTORS = 8 if vector_bytes() == 64 else 4
 
 
 class WindowSweep:
@@ -37,6 +42,7 @@ class WindowSweep:
                 if axis.filtered == i:
                     rows += k * (axis.dilation * step)
         self.tap_row, self.tap_column = rows, columns
+        self.columns, self.taps = _pairing(layout, sweep)
         low = min(layout.before, layout.n_full)
         high = max(low, min(layout.n_full, layout.n_in + layout.before - layout.reach))
         if high - low < 2 * lanes(acc.itemsize):
@@ -51,46 +57,62 @@ class WindowSweep:
     def rows_needed(self, y0: int, y1: int) -> tuple[int, int]:
         return rows_needed_by(self.layout, y0, y1)
 
-    def prepare(self, source: np.dtype, target: np.dtype) -> tuple[int, int, int, int]:
+    def prepare(self, source: np.dtype, target: np.dtype) -> tuple[int, int, int, int, int]:
         acc = self.layout.problem.accumulate
+        size = lanes(acc.itemsize)
 
-        def row(read: np.dtype, written: np.dtype) -> int:
-            return cpu_window.window_row.address(
-                SRC=token(read),
-                ACC=token(acc),
-                OUT=token(written),
-                SRC_SIZE=read.itemsize,
-                OUT_SIZE=written.itemsize,
-                LANES=lanes(acc.itemsize),
-                STREAM=nones(0),
-            )
+        def kinds(read: np.dtype, written: np.dtype) -> dict[str, Any]:
+            return {
+                "SRC": token(read),
+                "ACC": token(acc),
+                "OUT": token(written),
+                "SRC_SIZE": read.itemsize,
+                "OUT_SIZE": written.itemsize,
+            }
 
         low, high = self.inside
-        inside = row(source, target) if high > low else 0
-        if not self.strip_columns:
-            return inside, 0, 0, 0
-        gather = cpu_window.gather_column.address(
-            SRC=token(source), ACC=token(acc), SRC_SIZE=source.itemsize, ACC_SIZE=acc.itemsize
-        )
-        scatter = cpu_window.scatter_column.address(ACC=token(acc), OUT=token(target))
-        return inside, row(acc, acc), gather, scatter
+        inside = pair = strip = gather = scatter = 0
+        if high > low:
+            inside = cpu_window.window_row.address(LANES=size, STREAM=(), **kinds(source, target))
+            if self.taps and high - low >= PAIR_VECTORS * size:
+                vectors = nones(PAIR_VECTORS)
+                pair = cpu_window.window_rows.address(TILE=PAIR_VECTORS * size, PAIR=vectors, **kinds(source, target))
+        if self.strip_columns:
+            strip = cpu_window.window_row.address(LANES=size, STREAM=(), **kinds(acc, acc))
+            gather = cpu_window.gather_column.address(
+                SRC=token(source), ACC=token(acc), SRC_SIZE=source.itemsize, ACC_SIZE=acc.itemsize
+            )
+            scatter = cpu_window.scatter_column.address(ACC=token(acc), OUT=token(target))
+        return inside, pair, strip, gather, scatter
 
-    def run(self, ready: tuple[int, int, int, int], rows: Rows, target: Target, y0: int, y1: int) -> None:
+    def run(self, ready: tuple[int, int, int, int, int], rows: Rows, target: Target, y0: int, y1: int) -> None:
         layout = self.layout
         acc = layout.problem.accumulate
-        n = len(self.weights) or 1
+        n = max(1, 2 * len(self.weights))
         low, high = self.inside
         first = layout.first_row[y0:y1] - rows.start if rows.start else layout.first_row[y0:y1]
         p0, p1 = self.rows_needed(y0, y1)
         # an odd number of cache lines a column, so that neighbouring columns do not compete for one set
         pitch = ((p1 - p0 + SLACK) // 16 | 1) * 16
-        strip = scratch("strip", (self.strip_columns + 1) * pitch + SLACK, acc) if ready[1] else _nothing(acc)
+        strip = scratch("strip", (self.strip_columns + 1) * pitch + SLACK, acc) if ready[2] else _nothing(acc)
         cpu_window.direct(
             rows.base, rows.offsets, rows.constant, rows.dtype.itemsize, first, self.tap_row, self.tap_column,
             self.weights, scratch("table", n, np.int64)[:n], target.base, target.rows(y0, y1), target.dtype.itemsize,
             low, high, layout.n_full, layout.before, self.left, self.right, strip, pitch, self.outside,
-            y1 - y0, p0 - rows.start, p1 - rows.start, *ready,
+            y1 - y0, p0 - rows.start, p1 - rows.start, self.columns, self.taps, *ready,
         )  # fmt: skip
+
+
+def _pairing(layout: Layout, sweep: Pass) -> tuple[int, int]:
+    """Taps of one row and of one slice of a kernel without zeros whose neighbouring outputs share rows; else 0, 0."""
+    kernel = sweep.kernel
+    assert kernel is not None
+    axes = layout.row_axes
+    last = axes[-1] if axes else None
+    if last is None or last.filtered < 0 or last.dilation != 1 or last.stride != 1 or not kernel.all():
+        return 0, 0
+    columns = kernel.shape[-1] if layout.column.filtered >= 0 else 1
+    return columns, last.size * columns
 
 
 _NOTHING = np.zeros(0, np.int64)
