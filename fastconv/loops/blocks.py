@@ -209,44 +209,54 @@ def fetch(typingctx, address, dtype_t):
 
 
 @intrinsic
-def window_pair(typingctx, table, x, w, columns, taps, slices, out, below, src_t, acc_t, out_t, vectors):
-    """Two neighbouring output rows of a kernel whose rows all have the same ``columns``: each load serves both.
+def window_block(typingctx, table, x, w, columns, taps, slices, outs, out_x, src_t, acc_t, out_t, rows, vectors):
+    """Neighbouring output rows of a kernel whose rows all have the same ``columns``: each load serves several.
 
-    ``table``: addresses of slices x (kernel rows + 1) x columns samples, the last row only for the second output;
-    ``taps`` is kernel rows x columns, the weights ``w`` are slices x taps.  Every output adds its taps in the order
-    in which `window` does.
+    The kernel has at least as many rows as the block.  ``table``: addresses of slices x (kernel rows + rows - 1) x
+    columns samples; ``taps`` is kernel rows x columns, the weights ``w`` are slices x taps; ``outs``: table of the
+    outputs' addresses, ``out_x`` bytes are added.  Every output adds its taps in the order in which `window` does.
     """
 
     def codegen(context, builder, sig, args):
-        table, x, w, columns, taps, slices, out, below = args[:8]
+        table, x, w, columns, taps, slices, outs, out_x = args[:8]
         e = Emitter(builder, acc_t.dtype)
-        v_ = count(vectors)
+        r_, v_ = count(rows), count(vectors)
         narrow, width = src_t.dtype.bitwidth // 8, out_t.dtype.bitwidth // 8
         one = e.const(1)
-        all_taps = builder.add(taps, columns)
+        shifts = [e.times(columns, r) for r in range(r_)]
+        everything = builder.add(taps, shifts[-1])
 
-        def add(sums, i, first, at, rows):
-            samples_at = builder.add(e.integer(table, builder.add(first, i)), x)
-            samples = [e.load(e.plus(samples_at, narrow * e.n * v), src_t.dtype) for v in range(v_)]
-            for r in rows:
-                weight = e.weight(w, builder.add(at, i if r == 0 else builder.sub(i, columns)))
-                for v in range(v_):
-                    sums[r * v_ + v] = e.fma(samples[v], weight, sums[r * v_ + v])
-            return sums
+        def turn(first, at, low, high):
+            """One source sample of every vector, for outputs low..high."""
+
+            def add(i, sums):
+                samples_at = builder.add(e.integer(table, builder.add(first, i)), x)
+                samples = [e.load(e.plus(samples_at, narrow * e.n * v), src_t.dtype) for v in range(v_)]
+                for r in range(low, high):
+                    weight = e.weight(w, builder.add(at, builder.sub(i, shifts[r])))
+                    for v in range(v_):
+                        sums[r * v_ + v] = e.fma(samples[v], weight, sums[r * v_ + v])
+                return sums
+
+            return add
 
         def each(s, sums):
-            first, at = builder.mul(s, all_taps), builder.mul(s, taps)
-            sums = e.repeat(e.const(0), columns, one, sums, lambda i, c: add(c, i, first, at, (0,)))
-            sums = e.repeat(columns, taps, one, sums, lambda i, c: add(c, i, first, at, (0, 1)))
-            return e.repeat(taps, all_taps, one, sums, lambda i, c: add(c, i, first, at, (1,)))
+            first, at = builder.mul(s, everything), builder.mul(s, taps)
+            # source rows that only the first outputs reach, those that all do, those that only the last do
+            edges = [*shifts, *(builder.add(taps, shift) for shift in shifts)]
+            reached = [(0, r + 1) for r in range(r_)] + [(r, r_) for r in range(1, r_)]
+            for start, stop, outputs in zip(edges[:-1], edges[1:], reached, strict=True):
+                sums = e.repeat(start, stop, one, sums, turn(first, at, *outputs))
+            return sums
 
-        sums = e.repeat(e.const(0), slices, one, [e.zero()] * (2 * v_), each)
-        for r, to in enumerate((out, below)):
+        sums = e.repeat(e.const(0), slices, one, [e.zero()] * (r_ * v_), each)
+        for r in range(r_):
+            to = builder.add(e.integer(outs, r), out_x)
             for v in range(v_):
                 e.store(e.plus(to, width * e.n * v), sums[r * v_ + v], out_t.dtype)
         return context.get_dummy_value()
 
-    return _signature(8, src_t, acc_t, out_t, vectors), codegen
+    return _signature(8, src_t, acc_t, out_t, rows, vectors), codegen
 
 
 @intrinsic
@@ -297,4 +307,4 @@ def call_row(typingctx, function, arguments):
     return types.void(types.intp, arguments), codegen
 
 
-__all__ = ["call_row", "fetch", "horizontal", "move", "scatter", "vertical", "window", "window_pair"]
+__all__ = ["call_row", "fetch", "horizontal", "move", "scatter", "vertical", "window", "window_block"]

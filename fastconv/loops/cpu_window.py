@@ -8,13 +8,13 @@ Columns near the left and right border read a padded, transposed copy of their s
 
 import numpy as np
 
-from .blocks import call_row, fetch, move, scatter, window, window_pair
+from .blocks import call_row, fetch, move, scatter, window, window_block
 from .cpu_separable import CONSTANT_ROW
 from .jit import helper, loop
 
 # constants of a specialisation, see jit.Loop.address
 SRC = ACC = OUT = STREAM = ()
-PAIR = ()
+ROWS = VECTORS = ()
 SRC_SIZE = ACC_SIZE = OUT_SIZE = LANES = TILE = 0
 EIGHT, TWO, ONE = (None,) * 8, (None,) * 2, (None,)
 
@@ -42,42 +42,42 @@ def window_row(table, w, n, out, samples):
 
 
 @loop
-def window_rows(table, w, columns, taps, slices, out, below, samples):
-    """Two neighbouring output rows of a dense kernel at once, see `blocks.window_pair`; at least one tile wide."""
+def window_rows(table, w, columns, taps, slices, outs, samples):
+    """A few neighbouring output rows of a dense kernel at once, see `blocks.window_block`; at least one tile wide."""
     i = 0
     while i < samples:
         j = min(i, samples - TILE)
-        window_pair(table, j * SRC_SIZE, w, columns, taps, slices, out + j * OUT_SIZE, below + j * OUT_SIZE,
-                    SRC, ACC, OUT, PAIR)  # fmt: skip
+        window_block(table, j * SRC_SIZE, w, columns, taps, slices, outs, j * OUT_SIZE, SRC, ACC, OUT, ROWS, VECTORS)
         i += TILE
 
 
 @helper
 def _rows(
     src, row_offset, constant_row, first_row, tap_row, tap_byte, w, table, out, out_offset, samples, n, row,
-    columns, taps, row_pair,
+    columns, taps, block, row_block,
 ):  # fmt: skip
     """Every output row: where each tap begins, then the row function over ``samples`` outputs.
 
-    columns, taps: of a dense kernel, samples of one of its rows and of one of its slices; then neighbouring rows are
-    summed together by ``row_pair`` (0: no such kernel).
+    columns, taps: of a dense kernel, samples of one of its rows and of one of its slices; then ``block`` neighbouring
+    rows are summed together by ``row_block`` (0: no such kernel).
     """
     at = table.ctypes.data
     y = 0
     while y < n:
         first = first_row[y]
-        if row_pair and y + 1 < n and first_row[y + 1] == first + 1:
+        if row_block and y + block <= n and first_row[y + block - 1] == first + block - 1:
             e = 0
             for s in range(0, w.size, taps):
-                for t in range(s, s + taps + columns):  # the row below the last: the last one's taps, a row on
-                    last = t >= s + taps
-                    tap = t - columns if last else t
-                    offset = row_offset[first + tap_row[tap] + (1 if last else 0)]
+                for t in range(s, s + taps + (block - 1) * columns):
+                    below = max(0, (t - s - taps) // columns + 1)  # rows below the kernel's last: its taps, further on
+                    tap = t - below * columns
+                    offset = row_offset[first + tap_row[tap] + below]
                     table[e] = (constant_row if offset == CONSTANT_ROW else src + offset) + tap_byte[tap]
                     e += 1
-            to, below = out + out_offset[y], out + out_offset[y + 1]
-            call_row(row_pair, (at, w.ctypes.data, columns, taps, w.size // taps, to, below, samples))
-            y += 2
+            for r in range(block):
+                table[e + r] = out + out_offset[y + r]
+            call_row(row_block, (at, w.ctypes.data, columns, taps, w.size // taps, at + 8 * e, samples))
+            y += block
             continue
         for t in range(w.size):
             offset = row_offset[first + tap_row[t]]
@@ -137,16 +137,16 @@ def scatter_column(sums, index, out, offset, n):
 def direct(
     src, row_offset, constant_row, src_size, first_row, tap_row, tap_column, w, table, out, out_offset, out_size,
     low, high, n_full, before, left, right, strip, pitch, outside, n, p0, p1,
-    columns, taps, row_inside, row_pair, row_strip, gather, scatter,
+    columns, taps, block, row_inside, row_block, row_strip, gather, scatter,
 ):  # fmt: skip
     """n output rows of ``n_full`` sums each, row y written at out + out_offset[y].
 
     src: address of the source; row_offset: byte offset of every padded row from there (CONSTANT_ROW:
     ``constant_row``); first_row[y]: padded row of tap row 0; tap_row, tap_column, w: each tap's rows and samples from
-    there and its weight; table: scratch for twice as many addresses; columns, taps, row_pair: see `_rows`; low, high:
-    the outputs whose taps all lie inside a row; left, right: source samples of the padded strips that the others
-    read; strip: scratch for one strip of padded rows p0..p1, ``pitch`` samples a column, a column of sums, and at its
-    end ``outside``, what lies outside rows.
+    there and its weight; table: scratch for their addresses and those of a block; columns, taps, block, row_block: see
+    `_rows`; low, high: the outputs whose taps all lie inside a row; left, right: source samples of the padded strips
+    that the others read; strip: scratch for one strip of padded rows p0..p1, ``pitch`` samples a column, a column of
+    sums, and at its end ``outside``, what lies outside rows.
     """
     if high > low:
         scaled = np.empty(tap_column.size, np.int64)
@@ -154,7 +154,7 @@ def direct(
             scaled[t] = tap_column[t] * src_size
         start = src + (low - before) * src_size
         _rows(start, row_offset, constant_row, first_row, tap_row, scaled, w, table, out + low * out_size,
-              out_offset, high - low, n, row_inside, columns, taps, row_pair)  # fmt: skip
+              out_offset, high - low, n, row_inside, columns, taps, block, row_block)  # fmt: skip
     strip[strip.size - 1] = outside
     if left.size:
         _edge(src, row_offset, first_row, tap_row, tap_column, w, table, out, out_offset, out_size, 0, low, left,

@@ -17,8 +17,8 @@ from .common import Target, nones, rows_needed_by, token
 
 __all__ = ["WindowSweep"]
 
-#: vectors of sums for each of two rows: with 32 registers there is room for more
-PAIR_VECTORS = 8 if vector_bytes() == 64 else 4
+#: rows of a block -> vectors of sums for each of them: with 32 registers there is room for more
+BLOCKS = {4: 4, 2: 8} if vector_bytes() == 64 else {4: 2, 2: 4}
 
 
 class WindowSweep:
@@ -42,7 +42,7 @@ class WindowSweep:
                 if axis.filtered == i:
                     rows += k * (axis.dilation * step)
         self.tap_row, self.tap_column = rows, columns
-        self.columns, self.taps = _pairing(layout, sweep)
+        self.columns, self.taps, self.block = _blocked(layout, sweep)
         low = min(layout.before, layout.n_full)
         high = max(low, min(layout.n_full, layout.n_in + layout.before - layout.reach))
         if high - low < 2 * lanes(acc.itemsize):
@@ -71,24 +71,27 @@ class WindowSweep:
             }
 
         low, high = self.inside
-        inside = pair = strip = gather = scatter = 0
+        inside = block = strip = gather = scatter = 0
         if high > low:
             inside = cpu_window.window_row.address(LANES=size, STREAM=(), **kinds(source, target))
-            if self.taps and high - low >= PAIR_VECTORS * size:
-                vectors = nones(PAIR_VECTORS)
-                pair = cpu_window.window_rows.address(TILE=PAIR_VECTORS * size, PAIR=vectors, **kinds(source, target))
+            vectors = BLOCKS.get(self.block, 0)
+            if vectors and high - low >= vectors * size:
+                block = cpu_window.window_rows.address(
+                    TILE=vectors * size, ROWS=nones(self.block), VECTORS=nones(vectors), **kinds(source, target)
+                )
         if self.strip_columns:
             strip = cpu_window.window_row.address(LANES=size, STREAM=(), **kinds(acc, acc))
             gather = cpu_window.gather_column.address(
                 SRC=token(source), ACC=token(acc), SRC_SIZE=source.itemsize, ACC_SIZE=acc.itemsize
             )
             scatter = cpu_window.scatter_column.address(ACC=token(acc), OUT=token(target))
-        return inside, pair, strip, gather, scatter
+        return inside, block, strip, gather, scatter
 
     def run(self, ready: tuple[int, int, int, int, int], rows: Rows, target: Target, y0: int, y1: int) -> None:
         layout = self.layout
         acc = layout.problem.accumulate
-        n = max(1, 2 * len(self.weights))
+        slices = len(self.weights) // self.taps if self.taps else 0
+        n = len(self.weights) + (self.block - 1) * self.columns * slices + self.block + 1
         low, high = self.inside
         first = layout.first_row[y0:y1] - rows.start if rows.start else layout.first_row[y0:y1]
         p0, p1 = self.rows_needed(y0, y1)
@@ -99,20 +102,23 @@ class WindowSweep:
             rows.base, rows.offsets, rows.constant, rows.dtype.itemsize, first, self.tap_row, self.tap_column,
             self.weights, scratch("table", n, np.int64)[:n], target.base, target.rows(y0, y1), target.dtype.itemsize,
             low, high, layout.n_full, layout.before, self.left, self.right, strip, pitch, self.outside,
-            y1 - y0, p0 - rows.start, p1 - rows.start, self.columns, self.taps, *ready,
+            y1 - y0, p0 - rows.start, p1 - rows.start, self.columns, self.taps, self.block, *ready,
         )  # fmt: skip
 
 
-def _pairing(layout: Layout, sweep: Pass) -> tuple[int, int]:
-    """Taps of one row and of one slice of a kernel without zeros whose neighbouring outputs share rows; else 0, 0."""
+def _blocked(layout: Layout, sweep: Pass) -> tuple[int, int, int]:
+    """Taps of one row and of one slice of a kernel without zeros, and rows of a block of outputs that share its rows.
+
+    0, 0, 0 where they cannot: kernels with zeros, of one row, dilated or strided along the last row axis.
+    """
     kernel = sweep.kernel
     assert kernel is not None
-    axes = layout.row_axes
-    last = axes[-1] if axes else None
+    last = layout.row_axes[-1] if layout.row_axes else None
     if last is None or last.filtered < 0 or last.dilation != 1 or last.stride != 1 or not kernel.all():
-        return 0, 0
+        return 0, 0, 0
+    block = next((rows for rows in BLOCKS if rows <= last.size), 0)
     columns = kernel.shape[-1] if layout.column.filtered >= 0 else 1
-    return columns, last.size * columns
+    return (columns, last.size * columns, block) if block else (0, 0, 0)
 
 
 _NOTHING = np.zeros(0, np.int64)
