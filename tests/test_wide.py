@@ -134,3 +134,19 @@ def test_tiles_make_up_the_whole_bit_for_bit(method: str) -> None:
         tile = image[y - 2 : y + 30 + 2, x - 3 : x + 150 + 3]
         part = fc.correlate(tile, kernel, method=method)[2:-2, 3:-3]
         assert np.array_equal(part, whole[y : y + 30, x : x + 150])
+
+
+@pytest.mark.parametrize("width", [5, 33, 63, 64, 65, 129, 700])
+@pytest.mark.parametrize("dtype", ["int16", "uint8", "uint16", "int8"])
+@pytest.mark.parametrize("method", ["direct", "separable"])
+def test_bytes_and_integer_taps_are_summed_exactly(method: str, dtype: str, width: int) -> None:
+    """Integer targets of byte images: narrow integer sums where they fit, saturated at the end; never wrapped."""
+    image = noise((19, width), "uint8")
+    info = np.iinfo(dtype)
+    for kernel in (np.outer([1, 2, 1], [-1, 0, 1]), np.outer([1, 5, 8, -3], [2, -7, 1]), np.outer([9, 7], [4, -1])):
+        for mode in MODES:
+            got = fc.correlate(image, kernel, mode=mode, cval=200, dtype=dtype, method=method)
+            exact = ndimage.correlate(image.astype(np.float64), kernel.astype(float), mode=mode, cval=200)
+            assert np.array_equal(got, np.clip(exact, info.min, info.max).astype(dtype)), (mode, kernel)
+            strided = fc.correlate(image, kernel, mode=mode, cval=200, dtype=dtype, method=method, stride=(2, 3))
+            assert np.array_equal(strided, got[::2, ::3])

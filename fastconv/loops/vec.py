@@ -48,11 +48,15 @@ def scalar_type(dtype):
 
 
 class Emitter:
-    """Writes one block with ``builder``; sums are vectors of ``acc`` (a Numba float type), ``n`` lanes each."""
+    """Writes one block with ``builder``; sums are vectors of ``acc``, ``n`` lanes each.
+
+    ``acc`` is a Numba float type, or a signed integer type that the caller knows to hold every sum.
+    """
 
     def __init__(self, builder, acc, n=None):
         self.b = builder
         self.acc = acc
+        self.whole = isinstance(acc, types.Integer)
         self.n = n or lanes(acc.bitwidth // 8)
         self.vector = ir.VectorType(scalar_type(acc), self.n)
         self.size = acc.bitwidth // 8
@@ -106,21 +110,25 @@ class Emitter:
             return v
         if isinstance(dtype, types.Float):
             return (self.b.fptrunc if dtype.bitwidth > self.acc.bitwidth else self.b.fpext)(v, self.vector)
+        if self.whole:
+            return (self.b.sext if dtype.signed else self.b.zext)(v, self.vector)
         return (self.b.sitofp if dtype.signed else self.b.uitofp)(v, self.vector)
 
     def fma(self, a, b, c):
-        return self.call("fma", a, b, c)
+        """a * b + c: rounded once for floats, exact for integers."""
+        return self.b.add(self.b.mul(a, b), c) if self.whole else self.call("fma", a, b, c)
 
     def add(self, a, b):
-        return self.b.fadd(a, b)
+        return (self.b.add if self.whole else self.b.fadd)(a, b)
 
     def sub(self, a, b):
-        return self.b.fsub(a, b)
+        return (self.b.sub if self.whole else self.b.fsub)(a, b)
 
     def call(self, name, *args):
         """An LLVM vector intrinsic on vectors of one type."""
         v = args[0].type
-        full = f"llvm.{name}.v{v.count}f{32 if v.element == F32 else 64}"
+        element = {F32: "f32", F64: "f64"}.get(v.element) or f"i{v.element.width}"
+        full = f"llvm.{name}.v{v.count}{element}"
         module = self.b.module
         found = module.globals.get(full) or ir.Function(module, ir.FunctionType(v, [v] * len(args)), full)
         return self.b.call(found, args)
@@ -128,9 +136,11 @@ class Emitter:
     def converted(self, v, dtype):
         """A sum as the output's dtype: floats convert; integers round half to even and saturate, NaN becomes 0."""
         b = self.b
+        if dtype == self.acc:
+            return v
+        if self.whole:
+            return self._from_whole(v, dtype)
         if isinstance(dtype, types.Float):
-            if dtype == self.acc:
-                return v
             to = ir.VectorType(scalar_type(dtype), self.n)
             return (b.fptrunc if dtype.bitwidth < self.acc.bitwidth else b.fpext)(v, to)
         low, high = int(dtype.minval), int(dtype.maxval)
@@ -144,6 +154,19 @@ class Emitter:
         if low == 0:
             v = b.and_(v, ir.Constant(v.type, [high] * self.n))  # lets LLVM use saturating packs
         return b.trunc(v, ir.VectorType(ir.IntType(dtype.bitwidth), self.n))
+
+    def _from_whole(self, v, dtype):
+        """An integer sum as another dtype: exact in floats, saturated in narrower integers."""
+        b = self.b
+        to = ir.VectorType(scalar_type(dtype), self.n)
+        if isinstance(dtype, types.Float):
+            return b.sitofp(v, to)
+        low = max(int(dtype.minval), int(self.acc.minval))
+        high = min(int(dtype.maxval), int(self.acc.maxval))
+        v = self.call("smin", self.call("smax", v, self.filled(v, low)), self.filled(v, high))
+        if dtype.bitwidth < self.acc.bitwidth:
+            return b.trunc(v, to)
+        return b.zext(v, to) if dtype.bitwidth > self.acc.bitwidth else v
 
     def store(self, address, v, dtype, streaming=False):
         """Store a sum as ``dtype``; ``streaming`` goes past the cache in 16-byte pieces (16-byte aligned addresses)."""

@@ -9,8 +9,9 @@ import numpy as np
 
 from fastconv.backends.layout import Layout
 from fastconv.backends.source import Rows
+from fastconv.core.ir import Problem
 
-__all__ = ["Sweep", "Target", "fold", "nones", "rows_needed_by", "table_rows", "token", "unrolled"]
+__all__ = ["Sweep", "Target", "fold", "nones", "rows_needed_by", "sums_dtype", "table_rows", "token", "unrolled"]
 
 #: taps up to which the vertical and horizontal row functions are unrolled for their number
 UNROLLED = 9
@@ -70,6 +71,19 @@ def fold(taps: np.ndarray) -> int:
 
 def unrolled(taps: np.ndarray) -> tuple[None, ...]:
     return nones(len(taps)) if len(taps) <= UNROLLED else ()
+
+
+def sums_dtype(problem: Problem, source: np.dtype, target: np.dtype, *taps: np.ndarray) -> np.dtype:
+    """int16 where bytes, integer taps and an integer target keep every partial sum in its range: exact, more lanes.
+
+    ``taps``: the factors of the kernel.  Float targets gain nothing: there the stores decide.
+    """
+    largest = 255.0
+    for t in taps:
+        largest *= max(1.0, float(np.sum(np.abs(t))))
+    whole = all(np.array_equal(t, np.rint(t)) for t in taps)
+    narrow = source == np.uint8 and target.kind in "iu" and whole and largest <= np.iinfo(np.int16).max
+    return np.dtype(np.int16) if narrow and problem.accumulate == np.float32 else problem.accumulate
 
 
 def table_rows(n: int, pitch_bytes: int) -> np.ndarray:

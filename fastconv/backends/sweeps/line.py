@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Any
+
 import numpy as np
 
 from fastconv.backends.layout import Layout
@@ -11,13 +14,27 @@ from fastconv.core.threads import scratch
 from fastconv.loops import cpu_separable
 from fastconv.loops.vec import lanes
 
-from .common import Target, fold, nones, rows_needed_by, token, unrolled
+from .common import Target, fold, nones, rows_needed_by, sums_dtype, token, unrolled
 from .stages import RowStages, runs, vertical
 
 __all__ = ["LineSweep"]
 
 #: output samples that one tile of the fused sweep computes, small enough for four lines in the nearest cache
 TILE = 512
+
+
+@dataclass(frozen=True)
+class _Ready:
+    """What a source and a target dtype make of the sweep: dtype of the sums, taps in it, and row functions."""
+
+    sums: np.dtype
+    row_taps: np.ndarray
+    column_taps: np.ndarray
+    outside: Any
+    vertical4: int
+    vertical1: int
+    horizontal: int
+    stages: dict[str, int]
 
 
 class LineSweep:
@@ -34,7 +51,7 @@ class LineSweep:
         self.inner, self.outer = _split(layout, row_taps)
         self.row_taps = row_taps.get(self.inner, one)
         self.stages = RowStages(layout, {a: row_taps[a] for a in self.outer})
-        self.outside = acc.type(problem.cval * np.prod([np.sum(t, dtype=np.float64) for t in row_taps.values()]))
+        self.outside = problem.cval * float(np.prod([np.sum(t, dtype=np.float64) for t in row_taps.values()]))
         self.tile, self.pitch = _tile(layout)
         #: source samples that the padding in front draws on, outputs that stop short of them notwithstanding
         self.least = int(layout.left.max(initial=-1)) + 1
@@ -44,29 +61,29 @@ class LineSweep:
     def rows_needed(self, y0: int, y1: int) -> tuple[int, int]:
         return rows_needed_by(self.layout, y0, y1)
 
-    def prepare(self, source: np.dtype, target: np.dtype) -> dict[str, int]:
-        acc = token(self.layout.problem.accumulate)
-        size = np.dtype(acc).itemsize
-        ready = self.stages.prepare(source)
+    def prepare(self, source: np.dtype, target: np.dtype) -> _Ready:
+        stages = self.stages.prepare(source)
         if self.outer:
             source = self.layout.problem.accumulate
-        ready["vertical1"] = vertical(source, acc, self.row_taps, 1)
-        ready["vertical4"] = vertical(source, acc, self.row_taps, 4) if self._shared else ready["vertical1"]
-        if self._plain and target == self.layout.problem.accumulate:
-            ready["horizontal"] = 0
-            return ready
-        ready["horizontal"] = cpu_separable.horizontal_row.address(
-            ACC=acc,
-            OUT=token(target),
-            ACC_SIZE=size,
-            OUT_SIZE=target.itemsize,
-            LANES=lanes(size),
-            TAPS=unrolled(self.column_taps),
-            FOLD=nones(fold(self.column_taps)),
-            UNIT=nones(int(self._step == 1)),
-            STREAM=(),
-        )
-        return ready
+        sums = sums_dtype(self.layout.problem, source, target, self.row_taps, self.column_taps)
+        acc, size = token(sums), sums.itemsize
+        vertical1 = vertical(source, acc, self.row_taps, 1)
+        vertical4 = vertical(source, acc, self.row_taps, 4) if self._shared else vertical1
+        horizontal = 0
+        if not self._plain or target != sums:
+            horizontal = cpu_separable.horizontal_row.address(
+                ACC=acc,
+                OUT=token(target),
+                ACC_SIZE=size,
+                OUT_SIZE=target.itemsize,
+                LANES=lanes(size),
+                TAPS=unrolled(self.column_taps),
+                FOLD=nones(fold(self.column_taps)),
+                UNIT=nones(int(self._step == 1)),
+                STREAM=(),
+            )
+        taps = self.row_taps.astype(sums), self.column_taps.astype(sums)
+        return _Ready(sums, *taps, sums.type(self.outside), vertical4, vertical1, horizontal, stages)
 
     @property
     def _plain(self) -> bool:
@@ -87,29 +104,28 @@ class LineSweep:
         axes = self.layout.row_axes
         return self.inner == len(axes) - 1 and self.inner >= 0 and axes[-1].stride == 1 and axes[-1].dilation == 1
 
-    def run(self, ready: dict[str, int], rows: Rows, target: Target, y0: int, y1: int) -> None:
+    def run(self, ready: _Ready, rows: Rows, target: Target, y0: int, y1: int) -> None:
         first = self.layout.first_row[y0:y1] - rows.start if rows.start else self.layout.first_row[y0:y1]
         if not self.outer:
             self._fused(ready, rows, first, self._row_step, target, target.rows(y0, y1))
             return
         for a, b, base, n in runs(self.layout, self.inner, y0, y1):
-            plane = self.stages.sums(ready, rows, base, n)
+            plane = self.stages.sums(ready.stages, rows, base, n)
             inner = self.layout.first_row[a:b] - base
             self._fused(ready, plane, inner, self._row_step, target, target.rows(a, b))
 
     def _fused(
-        self, ready: dict[str, int], rows: Rows, first: np.ndarray, row_step: int, target: Target, offsets: np.ndarray
+        self, ready: _Ready, rows: Rows, first: np.ndarray, row_step: int, target: Target, offsets: np.ndarray
     ) -> None:
         layout = self.layout
-        acc = layout.problem.accumulate
-        lines = scratch("lines", 4 * self.pitch, acc)[: 4 * self.pitch]
+        lines = scratch("lines", 4 * self.pitch, ready.sums)[: 4 * self.pitch]
         n = len(self.row_taps) + 4
         table = scratch("table", n, np.int64)[:n]
         cpu_separable.fused(
-            rows.base, rows.offsets, rows.constant, first, row_step, int(self._shared), self.row_taps,
-            self.column_taps, self._step, layout.before, layout.left, layout.right, self.least, layout.n_in,
+            rows.base, rows.offsets, rows.constant, first, row_step, int(self._shared), ready.row_taps,
+            ready.column_taps, self._step, layout.before, layout.left, layout.right, self.least, layout.n_in,
             target.base, offsets, layout.n_full, target.dtype.itemsize, 0, len(first), self.tile, lines, self.pitch,
-            table, self.outside, ready["vertical4"], ready["vertical1"], ready["horizontal"],
+            table, ready.outside, ready.vertical4, ready.vertical1, ready.horizontal,
         )  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -13,12 +14,22 @@ from fastconv.core.threads import scratch
 from fastconv.loops import cpu_window
 from fastconv.loops.vec import lanes, vector_bytes
 
-from .common import Target, nones, rows_needed_by, token
+from .common import Target, nones, rows_needed_by, sums_dtype, token
 
 __all__ = ["WindowSweep"]
 
 #: rows of a block -> vectors of sums for each of them: with 32 registers there is room for more
 BLOCKS = {4: 4, 2: 8} if vector_bytes() == 64 else {4: 2, 2: 4}
+
+
+@dataclass(frozen=True)
+class _Ready:
+    """What a source and a target dtype make of the sweep: dtype of the sums, weights in it, and row functions."""
+
+    sums: np.dtype
+    weights: np.ndarray
+    outside: Any
+    functions: tuple[int, int, int, int, int]
 
 
 class WindowSweep:
@@ -45,20 +56,21 @@ class WindowSweep:
         self.columns, self.taps, self.block = _blocked(layout, sweep)
         low = min(layout.before, layout.n_full)
         high = max(low, min(layout.n_full, layout.n_in + layout.before - layout.reach))
-        if high - low < 2 * lanes(acc.itemsize):
+        # bytes may be summed in int16, whose vectors hold the most lanes
+        if high - low < 2 * lanes(2 if layout.problem.image_dtype.itemsize == 1 else acc.itemsize):
             low = high = layout.n_full
         #: outputs whose taps all lie inside a row; the others read a padded copy of their strip
         self.inside = (low, high)
         self.left = layout.columns[: low + layout.reach].copy() if low else _NOTHING
         self.right = layout.columns[high : layout.n_full + layout.reach].copy() if high < layout.n_full else _NOTHING
         self.strip_columns = max(len(self.left), len(self.right))
-        self.outside = acc.type(layout.problem.cval)
+        self.outside = layout.problem.cval
 
     def rows_needed(self, y0: int, y1: int) -> tuple[int, int]:
         return rows_needed_by(self.layout, y0, y1)
 
-    def prepare(self, source: np.dtype, target: np.dtype) -> tuple[int, int, int, int, int]:
-        acc = self.layout.problem.accumulate
+    def prepare(self, source: np.dtype, target: np.dtype) -> _Ready:
+        acc = sums_dtype(self.layout.problem, source, target, self.weights)
         size = lanes(acc.itemsize)
 
         def kinds(read: np.dtype, written: np.dtype) -> dict[str, Any]:
@@ -85,11 +97,12 @@ class WindowSweep:
                 SRC=token(source), ACC=token(acc), SRC_SIZE=source.itemsize, ACC_SIZE=acc.itemsize
             )
             scatter = cpu_window.scatter_column.address(ACC=token(acc), OUT=token(target))
-        return inside, block, strip, gather, scatter
+        functions = (inside, block, strip, gather, scatter)
+        return _Ready(acc, self.weights.astype(acc), acc.type(self.outside), functions)
 
-    def run(self, ready: tuple[int, int, int, int, int], rows: Rows, target: Target, y0: int, y1: int) -> None:
+    def run(self, ready: _Ready, rows: Rows, target: Target, y0: int, y1: int) -> None:
         layout = self.layout
-        acc = layout.problem.accumulate
+        acc = ready.sums
         slices = len(self.weights) // self.taps if self.taps else 0
         n = len(self.weights) + (self.block - 1) * self.columns * slices + self.block + 1
         low, high = self.inside
@@ -97,12 +110,12 @@ class WindowSweep:
         p0, p1 = self.rows_needed(y0, y1)
         # an odd number of cache lines a column, so that neighbouring columns do not compete for one set
         pitch = ((p1 - p0 + SLACK) // 16 | 1) * 16
-        strip = scratch("strip", (self.strip_columns + 1) * pitch + SLACK, acc) if ready[2] else _nothing(acc)
+        strip = scratch("strip", (self.strip_columns + 1) * pitch + SLACK, acc) if self.strip_columns else _nothing(acc)
         cpu_window.direct(
             rows.base, rows.offsets, rows.constant, rows.dtype.itemsize, first, self.tap_row, self.tap_column,
-            self.weights, scratch("table", n, np.int64)[:n], target.base, target.rows(y0, y1), target.dtype.itemsize,
-            low, high, layout.n_full, layout.before, self.left, self.right, strip, pitch, self.outside,
-            y1 - y0, p0 - rows.start, p1 - rows.start, self.columns, self.taps, self.block, *ready,
+            ready.weights, scratch("table", n, np.int64)[:n], target.base, target.rows(y0, y1), target.dtype.itemsize,
+            low, high, layout.n_full, layout.before, self.left, self.right, strip, pitch, ready.outside,
+            y1 - y0, p0 - rows.start, p1 - rows.start, self.columns, self.taps, self.block, *ready.functions,
         )  # fmt: skip
 
 
