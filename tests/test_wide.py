@@ -67,6 +67,18 @@ def test_blocks_of_rows_of_dense_kernels(rows: int, columns: int) -> None:
             agrees(fc.correlate(image, kernel, mode="nearest", method="direct"), image, kernel, mode="nearest")
 
 
+@pytest.mark.parametrize("dilation", [2, 3, 5])
+def test_blocks_of_rows_of_dilated_kernels(dilation: int) -> None:
+    kernel = RANDOM.standard_normal((4, 3)) + 0.01
+    spread = np.zeros((3 * dilation + 1, 2 * dilation + 1))
+    spread[::dilation, ::dilation] = kernel
+    origin = (2 * dilation - spread.shape[0] // 2, 0)  # where the even side's centre lies once it is spread
+    for height in (9, 8 * dilation, 8 * dilation + 5):
+        image = noise((height, 280), "float32")
+        got = fc.correlate(image, kernel, dilation=dilation, mode="mirror", method="direct")
+        agrees(got, image, spread, mode="mirror", origin=origin)
+
+
 def test_blocks_of_rows_in_volumes() -> None:
     kernel = RANDOM.standard_normal((3, 5, 2))
     image = noise((6, 13, 210), "float32")

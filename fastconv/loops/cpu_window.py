@@ -54,33 +54,34 @@ def window_rows(table, w, columns, taps, slices, outs, samples):
 @helper
 def _rows(
     src, row_offset, constant_row, first_row, tap_row, tap_byte, w, table, out, out_offset, samples, n, row,
-    columns, taps, block, row_block,
+    columns, taps, spread, block, row_block,
 ):  # fmt: skip
     """Every output row: where each tap begins, then the row function over ``samples`` outputs.
 
-    columns, taps: of a dense kernel, samples of one of its rows and of one of its slices; then ``block`` neighbouring
-    rows are summed together by ``row_block`` (0: no such kernel).
+    columns, taps: of a dense kernel, samples of one of its rows and of one of its slices; then ``block`` outputs that
+    lie ``spread`` rows apart, as the kernel's own rows do, are summed together by ``row_block`` (0: no such kernel).
     """
     at = table.ctypes.data
     y = 0
     while y < n:
-        first = first_row[y]
-        if row_block and y + block <= n and first_row[y + block - 1] == first + block - 1:
-            e = 0
-            for s in range(0, w.size, taps):
-                for t in range(s, s + taps + (block - 1) * columns):
-                    below = max(0, (t - s - taps) // columns + 1)  # rows below the kernel's last: its taps, further on
-                    tap = t - below * columns
-                    offset = row_offset[first + tap_row[tap] + below]
-                    table[e] = (constant_row if offset == CONSTANT_ROW else src + offset) + tap_byte[tap]
-                    e += 1
-            for r in range(block):
-                table[e + r] = out + out_offset[y + r]
-            call_row(row_block, (at, w.ctypes.data, columns, taps, w.size // taps, at + 8 * e, samples))
-            y += block
+        last = y + block * spread - 1  # of a group of as many blocks as rows lie between the kernel's
+        if row_block and last < n and first_row[last] == first_row[y] + block * spread - 1:
+            for start in range(y, y + spread):
+                e = 0
+                for s in range(0, w.size, taps):
+                    for t in range(s, s + taps + (block - 1) * columns):
+                        below = max(0, (t - s - taps) // columns + 1)  # rows below the kernel's last
+                        tap = t - below * columns
+                        offset = row_offset[first_row[start] + tap_row[tap] + below * spread]
+                        table[e] = (constant_row if offset == CONSTANT_ROW else src + offset) + tap_byte[tap]
+                        e += 1
+                for r in range(block):
+                    table[e + r] = out + out_offset[start + r * spread]
+                call_row(row_block, (at, w.ctypes.data, columns, taps, w.size // taps, at + 8 * e, samples))
+            y += block * spread
             continue
         for t in range(w.size):
-            offset = row_offset[first + tap_row[t]]
+            offset = row_offset[first_row[y] + tap_row[t]]
             table[t] = (constant_row if offset == CONSTANT_ROW else src + offset) + tap_byte[t]
         call_row(row, (at, w.ctypes.data, w.size, out + out_offset[y], samples))
         y += 1
@@ -137,16 +138,16 @@ def scatter_column(sums, index, out, offset, n):
 def direct(
     src, row_offset, constant_row, src_size, first_row, tap_row, tap_column, w, table, out, out_offset, out_size,
     low, high, n_full, before, left, right, strip, pitch, outside, n, p0, p1,
-    columns, taps, block, row_inside, row_block, row_strip, gather, scatter,
+    columns, taps, spread, block, row_inside, row_block, row_strip, gather, scatter,
 ):  # fmt: skip
     """n output rows of ``n_full`` sums each, row y written at out + out_offset[y].
 
     src: address of the source; row_offset: byte offset of every padded row from there (CONSTANT_ROW:
     ``constant_row``); first_row[y]: padded row of tap row 0; tap_row, tap_column, w: each tap's rows and samples from
-    there and its weight; table: scratch for their addresses and those of a block; columns, taps, block, row_block: see
-    `_rows`; low, high: the outputs whose taps all lie inside a row; left, right: source samples of the padded strips
-    that the others read; strip: scratch for one strip of padded rows p0..p1, ``pitch`` samples a column, a column of
-    sums, and at its end ``outside``, what lies outside rows.
+    there and its weight; table: scratch for their addresses and those of a block; columns, taps, spread, block,
+    row_block: see `_rows`; low, high: the outputs whose taps all lie inside a row; left, right: source samples of the
+    padded strips that the others read; strip: scratch for one strip of padded rows p0..p1, ``pitch`` samples a column,
+    a column of sums, and at its end ``outside``, what lies outside rows.
     """
     if high > low:
         scaled = np.empty(tap_column.size, np.int64)
@@ -154,7 +155,7 @@ def direct(
             scaled[t] = tap_column[t] * src_size
         start = src + (low - before) * src_size
         _rows(start, row_offset, constant_row, first_row, tap_row, scaled, w, table, out + low * out_size,
-              out_offset, high - low, n, row_inside, columns, taps, block, row_block)  # fmt: skip
+              out_offset, high - low, n, row_inside, columns, taps, spread, block, row_block)  # fmt: skip
     strip[strip.size - 1] = outside
     if left.size:
         _edge(src, row_offset, first_row, tap_row, tap_column, w, table, out, out_offset, out_size, 0, low, left,

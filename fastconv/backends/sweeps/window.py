@@ -54,6 +54,7 @@ class WindowSweep:
                     rows += k * (axis.dilation * step)
         self.tap_row, self.tap_column = rows, columns
         self.columns, self.taps, self.block = _blocked(layout, sweep)
+        self.spread = layout.row_axes[-1].dilation if layout.row_axes else 1
         low = min(layout.before, layout.n_full)
         high = max(low, min(layout.n_full, layout.n_in + layout.before - layout.reach))
         # bytes may be summed in int16, whose vectors hold the most lanes
@@ -115,19 +116,20 @@ class WindowSweep:
             rows.base, rows.offsets, rows.constant, rows.dtype.itemsize, first, self.tap_row, self.tap_column,
             ready.weights, scratch("table", n, np.int64)[:n], target.base, target.rows(y0, y1), target.dtype.itemsize,
             low, high, layout.n_full, layout.before, self.left, self.right, strip, pitch, ready.outside,
-            y1 - y0, p0 - rows.start, p1 - rows.start, self.columns, self.taps, self.block, *ready.functions,
+            y1 - y0, p0 - rows.start, p1 - rows.start, self.columns, self.taps, self.spread, self.block,
+            *ready.functions,
         )  # fmt: skip
 
 
 def _blocked(layout: Layout, sweep: Pass) -> tuple[int, int, int]:
     """Taps of one row and of one slice of a kernel without zeros, and rows of a block of outputs that share its rows.
 
-    0, 0, 0 where they cannot: kernels with zeros, of one row, dilated or strided along the last row axis.
+    0, 0, 0 where they cannot: kernels with zeros, of one row, strided along the last row axis.
     """
     kernel = sweep.kernel
     assert kernel is not None
     last = layout.row_axes[-1] if layout.row_axes else None
-    if last is None or last.filtered < 0 or last.dilation != 1 or last.stride != 1 or not kernel.all():
+    if last is None or last.filtered < 0 or last.stride != 1 or not kernel.all():
         return 0, 0, 0
     block = next((rows for rows in BLOCKS if rows <= last.size), 0)
     columns = kernel.shape[-1] if layout.column.filtered >= 0 else 1
