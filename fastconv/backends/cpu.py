@@ -91,6 +91,7 @@ class _Job:
         self.align = max(t.sweep.align for t in self.terms)
         self.cost = sum(plan.cost_ns for plan in plans)
         self.warm = False
+        self.whole = [(0, layout.rows_out)]
         #: output rows worked on at a time: as many as fit the scratch; all where none is used
         self.strip_rows = layout.rows_out
         copied = [t.layout for t in self.terms if t.offsets is None]
@@ -124,7 +125,7 @@ class _Job:
     def execute(self, image: np.ndarray, out: np.ndarray, workers: int | None) -> None:
         # how many workers there may be is asked of the system: not for a small image
         workers = worker_count(workers) if self.cost > SERIAL_NS else 1
-        bands = self._bands(workers)
+        bands = self._bands(workers) if self.cost > SERIAL_NS else self.whole
         if not self.warm:  # whatever is still to be compiled is compiled on the caller's thread
             self._run(image, out, *bands[0])
             self.warm = True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,9 +24,9 @@ __all__ = ["LineSweep"]
 TILE = 512
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Ready:
-    """What a source and a target dtype make of the sweep: dtype of the sums, taps in it, and row functions."""
+    """What a source and a target dtype make of the sweep: dtype of the sums, taps in it, row functions, the driver."""
 
     sums: np.dtype
     row_taps: np.ndarray
@@ -35,6 +36,7 @@ class _Ready:
     vertical1: int
     horizontal: int
     stages: dict[str, int]
+    driver: Callable[..., None] | None = None
 
 
 class LineSweep:
@@ -121,12 +123,15 @@ class LineSweep:
         lines = scratch("lines", 4 * self.pitch, ready.sums)[: 4 * self.pitch]
         n = len(self.row_taps) + 4
         table = scratch("table", n, np.int64)[:n]
-        cpu_separable.fused(
+        arguments = (
             rows.base, rows.offsets, rows.constant, first, row_step, int(self._shared), ready.row_taps,
             ready.column_taps, self._step, layout.before, layout.left, layout.right, self.least, layout.n_in,
             target.base, offsets, layout.n_full, target.dtype.itemsize, 0, len(first), self.tile, lines, self.pitch,
             table, ready.outside, ready.vertical4, ready.vertical1, ready.horizontal,
         )  # fmt: skip
+        if ready.driver is None:
+            ready.driver = cpu_separable.fused.compiled(*arguments)
+        ready.driver(*arguments)
 
 
 def _split(layout: Layout, row_taps: dict[int, np.ndarray]) -> tuple[int, tuple[int, ...]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,14 +23,15 @@ __all__ = ["WindowSweep"]
 BLOCKS = {4: 4, 2: 8} if vector_bytes() == 64 else {4: 2, 2: 4}
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Ready:
-    """What a source and a target dtype make of the sweep: dtype of the sums, weights in it, and row functions."""
+    """What a source and a target dtype make of the sweep: dtype of the sums, weights in it, functions, the driver."""
 
     sums: np.dtype
     weights: np.ndarray
     outside: Any
     functions: tuple[int, int, int, int, int]
+    driver: Callable[..., None] | None = None
 
 
 class WindowSweep:
@@ -112,13 +114,16 @@ class WindowSweep:
         # an odd number of cache lines a column, so that neighbouring columns do not compete for one set
         pitch = ((p1 - p0 + SLACK) // 16 | 1) * 16
         strip = scratch("strip", (self.strip_columns + 1) * pitch + SLACK, acc) if self.strip_columns else _nothing(acc)
-        cpu_window.direct(
+        arguments = (
             rows.base, rows.offsets, rows.constant, rows.dtype.itemsize, first, self.tap_row, self.tap_column,
             ready.weights, scratch("table", n, np.int64)[:n], target.base, target.rows(y0, y1), target.dtype.itemsize,
             low, high, layout.n_full, layout.before, self.left, self.right, strip, pitch, ready.outside,
             y1 - y0, p0 - rows.start, p1 - rows.start, self.columns, self.taps, self.spread, self.block,
             *ready.functions,
         )  # fmt: skip
+        if ready.driver is None:
+            ready.driver = cpu_window.direct.compiled(*arguments)
+        ready.driver(*arguments)
 
 
 def _blocked(layout: Layout, sweep: Pass) -> tuple[int, int, int]:
