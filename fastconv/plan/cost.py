@@ -6,8 +6,9 @@ one core.  The pieces:
 
 call      one call, whatever its size                       pixel   one sample that a pass stores
 row       one row of samples that a pass works through      tap     one tap of one such sample
-band      one sample of a band's buffer: several terms      tile    one tile of a spectrum pass
-          are added there, strided columns dropped          sample  one tile sample, times log2 of the tile / 16
+band      one sample of a band's buffer: several terms      pair    two mirrored taps that share a multiplication
+          are added there, strided columns dropped          lone    one tap of a window whose rows share no loads
+tile      one tile of a spectrum pass                       sample  one tile sample, times log2 of the tile / 16
 from_*    one image sample brought to the sums' dtype       to_*    one output sample cast to a narrower dtype
 
 Passes work on whole rows: a stride along the last filtered axis drops samples that were computed, one along an
@@ -75,20 +76,29 @@ def conversions(problem: Problem, sweeps: int = 1) -> Counts:
     return counts
 
 
-def window_counts(problem: Problem, taps: int) -> Counts:
-    """One pass of ``taps`` coefficients over every output sample."""
+def window_counts(problem: Problem, kernel: np.ndarray) -> Counts:
+    """One pass of a kernel's non-zero taps over every output sample.
+
+    Neighbouring output rows share the samples that they load where the kernel has no zeros, more than one row, and no
+    stride along the last axis but one.
+    """
     shape = _swept(problem)
-    counts = conversions(problem) | _band(problem, 1)
-    return counts | {
-        "row": _rows(problem, shape),
-        "pixel": float(_samples(shape)),
-        "tap": float(_samples(shape) * taps),
-    }
+    taps = int(np.count_nonzero(kernel))
+    shares = kernel.ndim > 1 and kernel.shape[-2] > 1 and problem.stride[-2] == 1 and taps == kernel.size
+    return (
+        conversions(problem)
+        | _band(problem, 1)
+        | {
+            "row": _rows(problem, shape),
+            "pixel": float(_samples(shape)),
+            "tap" if shares else "lone": float(_samples(shape) * taps),
+        }
+    )
 
 
 def line_counts(problem: Problem, terms: Sequence[Sequence[np.ndarray]]) -> Counts:
     """One pass along each axis for each term, the first axis first; an axis whose taps are [1] costs nothing."""
-    counts = conversions(problem, len(terms)) | _band(problem, len(terms)) | {"row": 0.0, "pixel": 0.0, "tap": 0.0}
+    counts = conversions(problem, len(terms)) | _band(problem, len(terms)) | {"row": 0.0, "pixel": 0.0, "tap": 0.0, "pair": 0.0}
     swept = _swept(problem)
     for taps in terms:
         shape = list(problem.shape)
@@ -98,7 +108,10 @@ def line_counts(problem: Problem, terms: Sequence[Sequence[np.ndarray]]) -> Coun
                 continue
             counts["row"] += _rows(problem, shape)
             counts["pixel"] += _samples(shape)
-            counts["tap"] += _samples(shape) * int(np.count_nonzero(t))
+            if len(t) > 2 and len(t) % 2 and (np.array_equal(t, t[::-1]) or np.array_equal(t, -t[::-1])):
+                counts["pair"] += _samples(shape) * (len(t) // 2)
+            else:
+                counts["tap"] += _samples(shape) * len(t)
     return counts
 
 

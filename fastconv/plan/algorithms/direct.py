@@ -23,7 +23,7 @@ def offer(problem: Problem, weights: Weights, caps: Caps) -> Candidate | Refusal
         caps,
         "direct",
         (Term((sweep,)),),
-        window_counts(problem, taps),
+        window_counts(problem, kernel),
         multiplications=float(taps),
         error_bound=sums_bound(problem, taps + 1),  # one product and the sums, and the tap's own rounding
         note=f"every tap in turn, {zeros} zeros skipped" if zeros else "every tap in turn",
