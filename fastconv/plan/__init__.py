@@ -18,7 +18,7 @@ __all__ = ["choose"]
 #: "auto" compares costs times these.  A running sum's and a spectrum's errors are relative to a line and a tile instead
 #: of the window: they must be clearly cheaper.
 HANDICAP = {"running_sum": 1.05, "fft": 1.15}
-#: and a window's cost times this where its factors take fewer multiplications: in a near tie fewer win.  All stay below
+#: and a window's cost times this where two factors take fewer multiplications: in a near tie fewer win.  All stay below
 #: the 1.3 that bench/choice.py allows a choice to cost.
 WINDOW_HANDICAP = 1.2
 
@@ -66,8 +66,8 @@ def choose(problem: Problem, weights: Weights, caps: Caps) -> Plan:
 def _handicap(c: Candidate, candidates: dict[str, Candidate]) -> float:
     if c.method != "direct":
         return HANDICAP.get(c.method, 1.0)
-    factors = (candidates[m] for m in ("separable", "low_rank") if m in candidates)
-    return WINDOW_HANDICAP if any(f.multiplications < c.multiplications for f in factors) else 1.0
+    factors = candidates.get("separable")
+    return WINDOW_HANDICAP if factors is not None and factors.multiplications < c.multiplications else 1.0
 
 
 def _plan(

@@ -8,6 +8,7 @@ call      one call, whatever its size                       pixel   one sample t
 row       one row of samples that a pass works through      tap     one tap of one such sample
 band      one sample of a band's buffer: several terms      pair    two mirrored taps that share a multiplication
           are added there, strided columns dropped          lone    one tap of a window whose rows share no loads
+down      one tap of a pass along one axis, not the last
 tile      one tile of a spectrum pass                       sample  one tile sample, times log2 of the tile / 16
 from_*    one image sample brought to the sums' dtype       to_*    one output sample cast to a narrower dtype
 
@@ -79,12 +80,12 @@ def conversions(problem: Problem, sweeps: int = 1) -> Counts:
 def window_counts(problem: Problem, kernel: np.ndarray) -> Counts:
     """One pass of a kernel's non-zero taps over every output sample.
 
-    Neighbouring output rows share the samples that they load where the kernel has no zeros, more than one row, and no
-    stride along the last axis but one.
+    Neighbouring output rows share the samples that they load where the kernel has no zeros, at least four rows (fewer
+    gain little), and no stride along the last axis but one.
     """
     shape = _swept(problem)
     taps = int(np.count_nonzero(kernel))
-    shares = kernel.ndim > 1 and kernel.shape[-2] > 1 and problem.stride[-2] == 1 and taps == kernel.size
+    shares = kernel.ndim > 1 and kernel.shape[-2] >= 4 and problem.stride[-2] == 1 and taps == kernel.size
     return (
         conversions(problem)
         | _band(problem, 1)
@@ -108,7 +109,9 @@ def line_counts(problem: Problem, terms: Sequence[Sequence[np.ndarray]]) -> Coun
                 continue
             counts["row"] += _rows(problem, shape)
             counts["pixel"] += _samples(shape)
-            if len(t) > 2 and len(t) % 2 and (np.array_equal(t, t[::-1]) or np.array_equal(t, -t[::-1])):
+            if axis == problem.axes[-1] and axis < len(shape) - 1 and sum(len(each) > 1 for each in taps) == 1:
+                counts["down"] = counts.get("down", 0.0) + _samples(shape) * len(t)
+            elif len(t) > 2 and len(t) % 2 and (np.array_equal(t, t[::-1]) or np.array_equal(t, -t[::-1])):
                 counts["pair"] += _samples(shape) * (len(t) // 2)
             else:
                 counts["tap"] += _samples(shape) * len(t)
