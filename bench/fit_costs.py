@@ -31,7 +31,7 @@ DTYPES = {
 #: kernels of each method: (name, kernel, options)
 KERNELS: dict[str, list[tuple[str, np.ndarray, dict]]] = {
     "direct": [(f"{n}x{m}", noise(n, m, seed=3), {}) for n, m in ((2, 3), (3, 3), (5, 4), (6, 6), (10, 10), (17, 17))]
-    + [(f"{n} taps", noise(n, seed=3), {"axes": (a,)}) for n in (4, 7, 25, 201) for a in (0, 1)],
+    + [(f"{n} taps", noise(n, seed=3), {"axes": (a,)}) for n in (7, 25) for a in (0, 1)],
     "separable": [(f"radius {r}", square(gaussian(r / 4, r)), {}) for r in (1, 2, 5, 8, 16, 32)]
     + [(f"{n}x{m}", np.outer(noise(n, seed=3), noise(m, seed=4)), {}) for n, m in ((3, 3), (6, 9), (20, 11))]
     + [(f"{n} taps", noise(n, seed=3), {"axes": (a,)}) for n in (4, 7, 25, 201) for a in (0, 1)],

@@ -100,6 +100,18 @@ def test_every_number_of_taps(kind: str, taps: int) -> None:
     agrees(got, image, np.outer(down, along), mode="wrap")
 
 
+@pytest.mark.parametrize("taps", [3, 8, 33, 101])
+@pytest.mark.parametrize("axis", [0, 1])
+def test_a_single_axis(axis: int, taps: int) -> None:
+    weights = RANDOM.standard_normal(taps)
+    kernel = weights[:, None] if axis == 0 else weights[None, :]
+    image = noise((50, 1337), "float32")
+    for mode in MODES:
+        for method in ("separable", "direct"):
+            got = fc.correlate1d(image, weights, axis=axis, mode=mode, cval=2, method=method)
+            agrees(got, image, kernel, mode=mode, cval=2)
+
+
 @pytest.mark.parametrize("size", [(1, 9), (9, 1), (3, 3), (16, 5), (40, 33)])
 @pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32", "float64"])
 def test_running_sums(dtype: str, size: tuple[int, int]) -> None:

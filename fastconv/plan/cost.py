@@ -8,6 +8,7 @@ call      one call, whatever its size                       pixel   one sample t
 row       one row of samples that a pass works through      tap     one tap of one such sample
 band      one sample of a band's buffer: several terms      pair    two mirrored taps that share a multiplication
           are added there, strided columns dropped          lone    one tap of a window whose rows share no loads
+convert   one sample loaded in another dtype than the sums'
 down      one tap of a pass along one axis, not the last
 tile      one tile of a spectrum pass                       sample  one tile sample, times log2 of the tile / 16
 from_*    one image sample brought to the sums' dtype       to_*    one output sample cast to a narrower dtype
@@ -86,20 +87,21 @@ def window_counts(problem: Problem, kernel: np.ndarray) -> Counts:
     shape = _swept(problem)
     taps = int(np.count_nonzero(kernel))
     shares = kernel.ndim > 1 and kernel.shape[-2] >= 4 and problem.stride[-2] == 1 and taps == kernel.size
-    return (
-        conversions(problem)
-        | _band(problem, 1)
-        | {
-            "row": _rows(problem, shape),
-            "pixel": float(_samples(shape)),
-            "tap" if shares else "lone": float(_samples(shape) * taps),
-        }
-    )
+    work = float(_samples(shape) * taps)
+    counts = conversions(problem) | _band(problem, 1)
+    counts |= {"row": _rows(problem, shape), "pixel": float(_samples(shape)), "tap" if shares else "lone": work}
+    if problem.image_dtype != problem.accumulate:  # samples are converted as they are loaded, tap by tap
+        counts["convert"] = work
+    return counts
 
 
 def line_counts(problem: Problem, terms: Sequence[Sequence[np.ndarray]]) -> Counts:
     """One pass along each axis for each term, the first axis first; an axis whose taps are [1] costs nothing."""
-    counts = conversions(problem, len(terms)) | _band(problem, len(terms)) | {"row": 0.0, "pixel": 0.0, "tap": 0.0, "pair": 0.0}
+    counts = (
+        conversions(problem, len(terms))
+        | _band(problem, len(terms))
+        | {"row": 0.0, "pixel": 0.0, "tap": 0.0, "pair": 0.0}
+    )
     swept = _swept(problem)
     for taps in terms:
         shape = list(problem.shape)

@@ -22,6 +22,8 @@ __all__ = ["LineSweep"]
 
 #: output samples that one tile of the fused sweep computes, small enough for four lines in the nearest cache
 TILE = 512
+#: vertical taps beyond which a sweep without horizontal ones goes tile by tile too
+TALL = 12
 
 
 @dataclass
@@ -109,7 +111,11 @@ class LineSweep:
     def run(self, ready: _Ready, rows: Rows, target: Target, y0: int, y1: int) -> None:
         first = self.layout.first_row[y0:y1] - rows.start if rows.start else self.layout.first_row[y0:y1]
         if not self.outer:
-            self._fused(ready, rows, first, self._row_step, target, target.rows(y0, y1))
+            tall = ready.horizontal == 0 and len(self.row_taps) > TALL
+            # the rows under many taps are more than a cache holds: one column tile after the other
+            tile = TILE if tall else self.layout.n_full
+            for x in range(0, self.layout.n_full, tile):
+                self._fused(ready, rows, first, self._row_step, target, target.rows(y0, y1), (x, tile))
             return
         for a, b, base, n in runs(self.layout, self.inner, y0, y1):
             plane = self.stages.sums(ready.stages, rows, base, n)
@@ -117,17 +123,26 @@ class LineSweep:
             self._fused(ready, plane, inner, self._row_step, target, target.rows(a, b))
 
     def _fused(
-        self, ready: _Ready, rows: Rows, first: np.ndarray, row_step: int, target: Target, offsets: np.ndarray
+        self,
+        ready: _Ready,
+        rows: Rows,
+        first: np.ndarray,
+        row_step: int,
+        target: Target,
+        offsets: np.ndarray,
+        columns: tuple[int, int] | None = None,
     ) -> None:
         layout = self.layout
+        x, width = columns or (0, layout.n_full)
+        src, out = rows.base + x * rows.dtype.itemsize, target.base + x * target.dtype.itemsize
         lines = scratch("lines", 4 * self.pitch, ready.sums)[: 4 * self.pitch]
         n = len(self.row_taps) + 4
         table = scratch("table", n, np.int64)[:n]
         arguments = (
-            rows.base, rows.offsets, rows.constant, first, row_step, int(self._shared), ready.row_taps,
+            src, rows.offsets, rows.constant, first, row_step, int(self._shared), ready.row_taps,
             ready.column_taps, self._step, layout.before, layout.left, layout.right, self.least, layout.n_in,
-            target.base, offsets, layout.n_full, target.dtype.itemsize, 0, len(first), self.tile, lines, self.pitch,
-            table, ready.outside, ready.vertical4, ready.vertical1, ready.horizontal,
+            out, offsets, min(width, layout.n_full - x), target.dtype.itemsize, 0, len(first), self.tile, lines,
+            self.pitch, table, ready.outside, ready.vertical4, ready.vertical1, ready.horizontal,
         )  # fmt: skip
         if ready.driver is None:
             ready.driver = cpu_separable.fused.compiled(*arguments)
