@@ -18,9 +18,9 @@ __all__ = ["choose"]
 #: "auto" compares costs times these.  A running sum's and a spectrum's errors are relative to a line and a tile instead
 #: of the window: they must be clearly cheaper.
 HANDICAP = {"running_sum": 1.05, "fft": 1.15}
-#: and a window's cost times this where two factors take fewer multiplications: in a near tie fewer win.  All stay below
+#: and a window's cost times this where two factors take no more multiplications: in a near tie they win.  All stay below
 #: the 1.3 that bench/choice.py allows a choice to cost.
-WINDOW_HANDICAP = 1.2
+WINDOW_HANDICAP = 1.1
 
 
 def choose(problem: Problem, weights: Weights, caps: Caps) -> Plan:
@@ -54,7 +54,7 @@ def choose(problem: Problem, weights: Weights, caps: Caps) -> Plan:
         if not candidates:
             reasons = "; ".join(f"{name}: {reason}" for name, reason in refused.items())
             raise bad_value("backend", caps.backend, f"one that can compute this kernel ({reasons})")
-        chosen = min(candidates.values(), key=lambda c: c.cost_ns * _handicap(c, candidates))
+        chosen = min(candidates.values(), key=lambda c: c.cost_ns * _handicap(c, candidates, problem))
     elif method in candidates:
         chosen = candidates[method]
     else:
@@ -63,11 +63,13 @@ def choose(problem: Problem, weights: Weights, caps: Caps) -> Plan:
     return _plan(problem, weights, chosen, candidates, refused)
 
 
-def _handicap(c: Candidate, candidates: dict[str, Candidate]) -> float:
+def _handicap(c: Candidate, candidates: dict[str, Candidate], problem: Problem) -> float:
     if c.method != "direct":
         return HANDICAP.get(c.method, 1.0)
+    if len(problem.axes) == 1 and problem.axes[0] < len(problem.shape) - 1:
+        return 1.0  # down a single axis both do the same sums, and the window's rows share loads
     factors = candidates.get("separable")
-    return WINDOW_HANDICAP if factors is not None and factors.multiplications < c.multiplications else 1.0
+    return WINDOW_HANDICAP if factors is not None and factors.multiplications <= c.multiplications else 1.0
 
 
 def _plan(
