@@ -18,8 +18,8 @@ __all__ = ["choose"]
 #: "auto" compares costs times these.  A running sum's and a spectrum's errors are relative to a line and a tile instead
 #: of the window: they must be clearly cheaper.
 HANDICAP = {"running_sum": 1.05, "fft": 1.15}
-#: and a window's cost times this where two factors take no more multiplications: in a near tie they win.  All stay below
-#: the 1.3 that bench/choice.py allows a choice to cost.
+#: and a window's cost times this where two factors take no more multiplications: in a near tie they win.  All stay
+#: below the 1.3 that bench/choice.py allows a choice to cost.
 WINDOW_HANDICAP = 1.1
 
 
