@@ -118,7 +118,7 @@ def vertical(typingctx, table, x, w, n, line, pitch, src_t, acc_t, taps, fold, r
 
 
 @intrinsic
-def horizontal(typingctx, line, step, w, n, out, some, acc_t, out_t, taps, fold, vectors, unit, streaming, partial):
+def horizontal(typingctx, line, step, w, n, out, some, acc_t, out_t, taps, fold, vectors, unit, partial):
     """out[x:] = sum over k of w[k] * line[x + k * step:], for ``vectors`` vectors of samples.
 
     ``line``: address of the first tap's first sample; ``step``: bytes between taps (``unit`` (None,): one sample).
@@ -160,14 +160,14 @@ def horizontal(typingctx, line, step, w, n, out, some, acc_t, out_t, taps, fold,
             if count(partial):
                 e.store_some(out, s, out_t.dtype, some)
             else:
-                e.store(e.plus(out, width * e.n * v), s, out_t.dtype, bool(count(streaming)))
+                e.store(e.plus(out, width * e.n * v), s, out_t.dtype)
         return context.get_dummy_value()
 
-    return _signature(6, acc_t, out_t, taps, fold, vectors, unit, streaming, partial), codegen
+    return _signature(6, acc_t, out_t, taps, fold, vectors, unit, partial), codegen
 
 
 @intrinsic
-def window(typingctx, table, x, w, n, out, some, src_t, acc_t, out_t, vectors, streaming, partial):
+def window(typingctx, table, x, w, n, out, some, src_t, acc_t, out_t, vectors, partial):
     """out = sum over t < n of w[t] * samples at (table[t] + x), for ``vectors`` vectors of samples.
 
     ``table``: address of the int64 address of each tap's first sample; any set of taps, in any dimensions.
@@ -190,10 +190,10 @@ def window(typingctx, table, x, w, n, out, some, src_t, acc_t, out_t, vectors, s
             if count(partial):
                 e.store_some(out, s, out_t.dtype, some)
             else:
-                e.store(e.plus(out, width * e.n * v), s, out_t.dtype, bool(count(streaming)))
+                e.store(e.plus(out, width * e.n * v), s, out_t.dtype)
         return context.get_dummy_value()
 
-    return _signature(6, src_t, acc_t, out_t, vectors, streaming, partial), codegen
+    return _signature(6, src_t, acc_t, out_t, vectors, partial), codegen
 
 
 @intrinsic

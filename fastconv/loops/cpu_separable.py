@@ -13,7 +13,7 @@ from .jit import loop
 CONSTANT_ROW = -(2**63)
 
 # constants of a specialisation, see jit.Loop.address
-SRC = ACC = OUT = TAPS = FOLD = ROWS = UNIT = STREAM = ()
+SRC = ACC = OUT = TAPS = FOLD = ROWS = UNIT = ()
 SRC_SIZE = ACC_SIZE = OUT_SIZE = LANES = 0
 FOUR = (None,) * 4
 ONE = (None,)
@@ -41,15 +41,15 @@ def horizontal_row(line, step, w, n, out, samples):
     if samples >= 4 * LANES:
         while i + 4 * LANES <= samples:
             at, to = line + i * ACC_SIZE, out + i * OUT_SIZE
-            horizontal(at, step, w, n, to, 0, ACC, OUT, TAPS, FOLD, FOUR, UNIT, STREAM, ())
+            horizontal(at, step, w, n, to, 0, ACC, OUT, TAPS, FOLD, FOUR, UNIT, ())
             i += 4 * LANES
     while i < samples:
         if samples >= LANES:
             j = min(i, samples - LANES)
             at, to = line + j * ACC_SIZE, out + j * OUT_SIZE
-            horizontal(at, step, w, n, to, 0, ACC, OUT, TAPS, FOLD, ONE, UNIT, (), ())
+            horizontal(at, step, w, n, to, 0, ACC, OUT, TAPS, FOLD, ONE, UNIT, ())
         else:
-            horizontal(line, step, w, n, out, samples, ACC, OUT, TAPS, FOLD, ONE, UNIT, (), ONE)
+            horizontal(line, step, w, n, out, samples, ACC, OUT, TAPS, FOLD, ONE, UNIT, ONE)
         i += LANES
 
 

@@ -13,7 +13,7 @@ from .cpu_separable import CONSTANT_ROW
 from .jit import helper, loop
 
 # constants of a specialisation, see jit.Loop.address
-SRC = ACC = OUT = STREAM = ()
+SRC = ACC = OUT = ()
 ROWS = VECTORS = ()
 SRC_SIZE = ACC_SIZE = OUT_SIZE = LANES = TILE = 0
 EIGHT, TWO, ONE = (None,) * 8, (None,) * 2, (None,)
@@ -25,19 +25,19 @@ def window_row(table, w, n, out, samples):
     i = 0
     if samples >= 8 * LANES:
         while i + 8 * LANES <= samples:
-            window(table, i * SRC_SIZE, w, n, out + i * OUT_SIZE, 0, SRC, ACC, OUT, EIGHT, STREAM, ())
+            window(table, i * SRC_SIZE, w, n, out + i * OUT_SIZE, 0, SRC, ACC, OUT, EIGHT, ())
             i += 8 * LANES
         if i < samples:
             j = samples - 8 * LANES  # the last tile overlaps the one before it
-            window(table, j * SRC_SIZE, w, n, out + j * OUT_SIZE, 0, SRC, ACC, OUT, EIGHT, (), ())
+            window(table, j * SRC_SIZE, w, n, out + j * OUT_SIZE, 0, SRC, ACC, OUT, EIGHT, ())
     elif samples >= 2 * LANES:
         while i < samples:
             j = min(i, samples - 2 * LANES)
-            window(table, j * SRC_SIZE, w, n, out + j * OUT_SIZE, 0, SRC, ACC, OUT, TWO, (), ())
+            window(table, j * SRC_SIZE, w, n, out + j * OUT_SIZE, 0, SRC, ACC, OUT, TWO, ())
             i += 2 * LANES
     else:
         while i < samples:  # only from padded copies, which have a vector of slack
-            window(table, i * SRC_SIZE, w, n, out + i * OUT_SIZE, min(LANES, samples - i), SRC, ACC, OUT, ONE, (), ONE)
+            window(table, i * SRC_SIZE, w, n, out + i * OUT_SIZE, min(LANES, samples - i), SRC, ACC, OUT, ONE, ONE)
             i += LANES
 
 

@@ -168,20 +168,10 @@ class Emitter:
             return b.trunc(v, to)
         return b.zext(v, to) if dtype.bitwidth > self.acc.bitwidth else v
 
-    def store(self, address, v, dtype, streaming=False):
-        """Store a sum as ``dtype``; ``streaming`` goes past the cache in 16-byte pieces (16-byte aligned addresses)."""
+    def store(self, address, v, dtype):
+        """Store a sum as ``dtype`` at any address."""
         v = self.converted(v, dtype)
-        if not streaming:
-            self.b.store(v, self.pointer(address, v.type)).align = 1
-            return
-        width = dtype.bitwidth // 8
-        each = 16 // width
-        for i in range(v.type.count // each):
-            lane = ir.Constant(ir.VectorType(I32, each), list(range(i * each, i * each + each)))
-            piece = self.b.shuffle_vector(v, v, lane)
-            done = self.b.store(piece, self.pointer(self.plus(address, 16 * i), piece.type))
-            done.align = 16
-            done.set_metadata("nontemporal", self.b.module.add_metadata([ir.Constant(I32, 1)]))
+        self.b.store(v, self.pointer(address, v.type)).align = 1
 
     def store_some(self, address, v, dtype, samples):
         """Store only the first ``samples`` (an LLVM value) lanes of a sum."""

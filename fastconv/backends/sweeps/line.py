@@ -87,7 +87,6 @@ class LineSweep:
                 TAPS=unrolled(self.column_taps),
                 FOLD=nones(fold(self.column_taps)),
                 UNIT=nones(int(self._step == 1)),
-                STREAM=(),
             )
         taps = self.row_taps.astype(sums), self.column_taps.astype(sums)
         return _Ready(sums, *taps, sums.type(self.outside), vertical4, vertical1, horizontal, stages)

@@ -88,14 +88,14 @@ class WindowSweep:
         low, high = self.inside
         inside = block = strip = gather = scatter = 0
         if high > low:
-            inside = cpu_window.window_row.address(LANES=size, STREAM=(), **kinds(source, target))
+            inside = cpu_window.window_row.address(LANES=size, **kinds(source, target))
             vectors = BLOCKS.get(self.block, 0)
             if vectors and high - low >= vectors * size:
                 block = cpu_window.window_rows.address(
                     TILE=vectors * size, ROWS=nones(self.block), VECTORS=nones(vectors), **kinds(source, target)
                 )
         if self.strip_columns:
-            strip = cpu_window.window_row.address(LANES=size, STREAM=(), **kinds(acc, acc))
+            strip = cpu_window.window_row.address(LANES=size, **kinds(acc, acc))
             gather = cpu_window.gather_column.address(
                 SRC=token(source), ACC=token(acc), SRC_SIZE=source.itemsize, ACC_SIZE=acc.itemsize
             )
