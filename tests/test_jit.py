@@ -286,7 +286,7 @@ def test_clearing_removes_our_files_only(own_cache: Path) -> None:
 
 
 def test_without_sources_nothing_is_kept(own_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cache, "sources", lambda: None)
+    monkeypatch.setattr(cache, "_files", dict)
     out = np.empty(1)
     with pytest.warns(jit.CacheWarning, match="sources cannot be read"):
         jit.loop(_sum)(np.arange(4.0), out)

@@ -136,7 +136,7 @@ def test_addresses_and_their_constants() -> None:
 
 
 def test_any_edit_of_a_source_is_another_key(tmp_path: Path) -> None:
-    """A copy of the package, a loop and its helper in different files, and edits of either and of a bystander."""
+    """A copy of the package, a loop and its helper in different files; edits of either and of a third that comes in."""
     copy = tmp_path / "edited"
     shutil.copytree(PACKAGE, copy / "fastconv", ignore=shutil.ignore_patterns("__pycache__"))
     room = copy / "fastconv" / "loops"
@@ -175,7 +175,11 @@ def test_any_edit_of_a_source_is_another_key(tmp_path: Path) -> None:
     assert run() == ["-3.0", "6.0", "0"]
     edit("extra_loop.py", "+ 1", "+ 2")
     assert run() == ["-2.0", "7.0", "0"]
-    (room / "bystander.py").write_text("# could be an intrinsic's code\n")
+    (room / "bystander.py").write_text("# no file that the loop reaches names this one\n")
+    assert run() == ["-2.0", "7.0", "1"]
+    edit("extra_helper.py", "from . import jit", "from . import bystander, jit  # could hold an intrinsic's code")
+    assert run() == ["-2.0", "7.0", "0"]
+    edit("bystander.py", "no file", "a file")
     assert run() == ["-2.0", "7.0", "0"]
     assert run() == ["-2.0", "7.0", "1"]
 

@@ -1,10 +1,10 @@
 """Compiled loops on disk: what their machine code depends on, and one checked file for each of them.
 
 The key of a file spells out everything that shapes the code: function, types, options, compiler, processor, and all
-source files of this room.  The file's name is its hash, so processes that start together can only ever write the
-same thing, and an edit of any source, another option, another processor or another compiler is another file.  A file
-is written whole under a name of its own and renamed; it carries its key and a checksum, and one that is not whole is
-compiled anew.
+source files of this room that the function's own file may reach.  The file's name is its hash, so processes that
+start together can only ever write the same thing, and an edit of such a source, another option, another processor or
+another compiler is another file.  A file is written whole under a name of its own and renamed; it carries its key and
+a checksum, and one that is not whole is compiled anew.
 """
 
 from __future__ import annotations
@@ -105,16 +105,34 @@ def _each_file(action):
 
 # what machine code depends on ------------------------------------------------------------------------------------
 @functools.cache
-def sources():
-    """One hash of every source file of this room, read once; None where there are none to read."""
-    digest = hashlib.blake2b(digest_size=16)
+def _files():
+    """Every source file of this room by its module's name, read once; nothing where they cannot be read."""
     try:
-        files = sorted(Path(__file__).parent.glob("*.py"))
-        for file in files:
-            digest.update(file.name.encode() + b"\0" + file.read_bytes() + b"\0")
+        return {file.stem: file.read_bytes() for file in sorted(Path(__file__).parent.glob("*.py"))}
     except OSError:
-        return None
-    return digest.hexdigest() if files else None
+        return {}
+
+
+@functools.cache
+def sources(module):
+    """One hash of the room's source files that a module may reach, itself among them; None where none can be read.
+
+    A file reaches those whose names stand in it as words: never fewer than it imports.  A module of another room may
+    reach all of them.
+    """
+    files = _files()
+    room, _, name = module.rpartition(".")
+    reached = set() if room == __package__ and name in files else set(files)
+    found = [name] if not reached else []
+    while found:
+        name = found.pop()
+        reached.add(name)
+        words = set(re.findall(rb"\w+", files[name]))
+        found += [other for other in files if other not in reached and other.encode() in words]
+    digest = hashlib.blake2b(digest_size=16)
+    for name in sorted(reached):
+        digest.update(name.encode() + b"\0" + files[name] + b"\0")
+    return digest.hexdigest() if reached else None
 
 
 @functools.cache
@@ -238,7 +256,7 @@ class LoopFile(NullCache):
     def save_overload(self, sig, data):
         if not self._enabled or data.library.has_dynamic_globals:  # addresses of this process are compiled in
             return
-        if sources() is None:
+        if not _files():
             self.problem = "the package's sources cannot be read, so that a change in them would go unseen"
             return
         try:

@@ -130,7 +130,7 @@ class Loop:
                 *(f"{name} = {value!r}" for name, value in sorted(constants.items())),
                 f"flags {_FLAGS} fastmath {sorted(self._fastmath)}",
                 f"reaches {self._dependencies}",
-                f"sources {sources()}",
+                f"sources {sources(self.__module__)}",
                 machine(),
             )
         )
