@@ -11,10 +11,12 @@ import numpy as np
 from fastconv.core.dtypes import resolve_output, supported
 from fastconv.core.errors import bad_type, bad_value
 
-__all__ = ["as_image", "as_numbers", "as_output", "fill"]
+__all__ = ["as_image", "as_numbers", "as_output", "empty", "fill", "on_device", "result"]
 
 _NUMBERS = "an array of bool, integers of at most 64 bits, float16, float32 or float64"
 _LISTS = (list, tuple)
+#: device types of CUDA memory in DLPack
+_CUDA_DEVICES = (2, 13)
 
 
 def as_image(image: Any) -> np.ndarray:
@@ -25,6 +27,16 @@ def as_image(image: Any) -> np.ndarray:
     if array.ndim == 0:
         raise bad_value("image", image, "an array of at least one dimension")
     return array
+
+
+def on_device(value: Any) -> bool:
+    """Whether a value is an array in a CUDA device's memory: found by attributes, nothing is imported."""
+    if value is None or isinstance(value, np.ndarray | list | tuple):
+        return False
+    if hasattr(value, "__cuda_array_interface__") or hasattr(value, "__cuda_ndarray__"):
+        return True
+    where = getattr(value, "__dlpack_device__", None)
+    return where is not None and int(where()[0]) in _CUDA_DEVICES
 
 
 def as_numbers(name: str, value: Any) -> np.ndarray:
@@ -52,11 +64,8 @@ def as_numbers(name: str, value: Any) -> np.ndarray:
 
 
 def _refuse_elsewhere(name: str, value: Any) -> None:
-    if hasattr(value, "__cuda_array_interface__"):
-        raise ValueError(
-            f"backend 'cuda' is not in this installation, and {name} is a device array ({type(value).__name__}); "
-            "copy it to the host first"
-        )
+    if on_device(value):
+        raise bad_type(name, value, "an array on the host; copy it there first")
     graph = getattr(value, "__dask_graph__", None)
     if graph is not None and graph() is not None:
         raise bad_type(name, value, "an array in memory; compute() it first, or filter its blocks with map_overlap")
@@ -89,6 +98,16 @@ def as_output(out: Any, dtype: Any, image_dtype: np.dtype) -> np.dtype:
     if 0 in out.strides and out.size and any(s == 0 and n > 1 for s, n in zip(out.strides, out.shape, strict=True)):
         raise bad_value("out", "a broadcast array", "an array whose elements do not share memory")
     return native
+
+
+def empty(shape: tuple[int, ...], dtype: np.dtype, image: np.ndarray) -> np.ndarray:
+    """Where a new result goes."""
+    return np.empty(shape, dtype)
+
+
+def result(array: np.ndarray) -> np.ndarray:
+    """What the caller gets of a result."""
+    return array
 
 
 def fill(out: np.ndarray, image: np.ndarray, execute: Callable[[np.ndarray, np.ndarray], None]) -> None:

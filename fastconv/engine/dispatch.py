@@ -23,7 +23,8 @@ from fastconv.core.errors import bad_type, bad_value
 from fastconv.core.ir import Plan, Problem, Weights
 from fastconv.plan import choose
 
-from .arrays import as_image, as_output, fill
+from . import arrays
+from .arrays import as_image, on_device
 from .normalise import (
     LARGE,
     canonical_method,
@@ -44,7 +45,7 @@ _watching: ContextVar[list[tuple[Plan, ...]] | None] = ContextVar("watching", de
 Maker = Callable[[tuple[int, ...], int], "Weights | tuple[Weights, ...]"]
 
 #: backend= -> the module that executes; imported when the first plan needs it
-_BACKENDS = {"cpu": "fastconv.backends.cpu"}
+_BACKENDS = {"cpu": "fastconv.backends.cpu", "cuda": "fastconv.backends.cuda"}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -84,9 +85,23 @@ def _canonical_backend(backend: Any) -> str:
     if backend == "auto":
         return "cpu"
     if backend not in _BACKENDS:
-        known = " ('cuda' is not in this installation)" if backend == "cuda" else ""
-        raise bad_value("backend", backend, allowed + known)
+        raise bad_value("backend", backend, allowed)
     return backend
+
+
+def _home(image: Any, backend: Any, out: Any) -> tuple[str, Any]:
+    """The backend's name, and the module that takes and makes its kind of arrays."""
+    if backend == "auto" and type(image) is np.ndarray and (out is None or type(out) is np.ndarray):
+        return "cpu", arrays
+    name = _canonical_backend(backend)
+    if on_device(image):
+        if backend == "cpu":
+            raise bad_type("image", image, "an array on the host for backend 'cpu'; copy it there first")
+        name = "cuda"
+    home = arrays if name == "cpu" else _backend(name).home()
+    if out is not None and on_device(out) != on_device(image):
+        raise bad_type("out", out, "on the device, as the image is, or both on the host")
+    return name, home
 
 
 @lru_cache(maxsize=512)
@@ -127,12 +142,11 @@ def _prepare(
         dilation=dilation,
         method=canonical_method(method),
     )
-    where = _canonical_backend(backend)
     out_shape = pairs[0][0].out_shape
     if 0 in out_shape:
         return _Call((), out_shape, out_dtype, None)
-    plans = tuple(_plan(problem, w, where) for problem, w in pairs)
-    return _Call(plans, out_shape, out_dtype, _backend(where).execute)
+    plans = tuple(_plan(problem, w, backend) for problem, w in pairs)
+    return _Call(plans, out_shape, out_dtype, _backend(backend).execute)
 
 
 _prepared = lru_cache(maxsize=512)(_prepare)
@@ -159,11 +173,11 @@ def run(
     stride: Any = 1,
     dilation: Any = 1,
     dtype: Any = None,
-    out: np.ndarray | None = None,
+    out: Any = None,
     method: Any = "auto",
     backend: Any = "auto",
     workers: int | None = None,
-) -> np.ndarray:
+) -> Any:
     """Filter an image: every operator of the package comes through here.
 
     Parameters
@@ -185,7 +199,8 @@ def run(
     >>> run([0.0, 0.0, 1.0, 0.0, 0.0], kernel_weights([1, 2, 3])).tolist()
     [0.0, 3.0, 2.0, 1.0, 0.0]
     """
-    image = as_image(image)
+    where, home = _home(image, backend, out)
+    image = home.as_image(image)
     axes = filtered_axes(image.ndim, axes, channel_axis)
     if type(weights) is Weights:
         weights = (weights,)
@@ -194,7 +209,7 @@ def run(
         weights = (made,) if isinstance(made, Weights) else tuple(made)
     image_dtype = image.dtype
     if out is not None:
-        out_dtype = as_output(out, dtype, image_dtype)
+        out_dtype = (home if on_device(out) else arrays).as_output(out, dtype, image_dtype)
     else:
         out_dtype = default_output(image_dtype) if dtype is None else resolve_output(dtype, image_dtype)
     large = any(map(_is_large, weights))
@@ -211,7 +226,7 @@ def run(
         stride if type(stride) is int and stride > 0 else integers("stride", stride, 1),
         dilation if type(dilation) is int and dilation > 0 else integers("dilation", dilation, 1),
         method if type(method) is str else canonical_method(method),
-        backend if type(backend) is str else _canonical_backend(backend),
+        where,
     )
     if workers is not None:
         workers = threads.checked_workers(workers)
@@ -219,14 +234,14 @@ def run(
     if watching is not None:
         watching.append(call.plans)
     if out is None:
-        result = np.empty(call.out_shape, out_dtype)
+        result = home.empty(call.out_shape, out_dtype, image)
         if call.execute is not None:
             call.execute(call.plans, combine, image, result, workers)
-        return result
-    if out.shape != call.out_shape:
+        return home.result(result)
+    if tuple(out.shape) != call.out_shape:
         raise bad_value("out", out, f"an array of shape {call.out_shape}")
     if (execute := call.execute) is not None:
-        fill(out, image, lambda source, target: execute(call.plans, combine, source, target, workers))
+        home.fill(out, image, lambda source, target: execute(call.plans, combine, source, target, workers))
     return out
 
 
@@ -316,7 +331,8 @@ def explain(
         dilation=integers("dilation", dilation, 1),
         method=canonical_method(method),
     )
-    return _plan(problem, weights, _canonical_backend(backend))
+    where = "cuda" if backend == "auto" and on_device(image_or_shape) else _canonical_backend(backend)
+    return _plan(problem, weights, where)
 
 
 explain.__doc__ = spliced(explain.__doc__, _EXPLAINED)
@@ -327,5 +343,5 @@ def _shape_and_dtype(image_or_shape: Any, image_dtype: Any) -> tuple[tuple[int, 
         shape = integers("image_or_shape", image_or_shape, 0)
         assert isinstance(shape, tuple)
         return shape, resolve_output(image_dtype, np.dtype(np.float32))
-    image = as_image(image_or_shape)
+    image = _backend("cuda").home().as_image(image_or_shape) if on_device(image_or_shape) else as_image(image_or_shape)
     return image.shape, image.dtype

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 
 from fastconv.backends.layout import Layout
+from fastconv.backends.running import running_dtype
 from fastconv.backends.source import SLACK, Rows
-from fastconv.core.ir import Pass, Problem
+from fastconv.core.ir import Pass
 from fastconv.core.threads import scratch
 from fastconv.loops import cpu_sums
 from fastconv.loops.vec import lanes
@@ -39,7 +38,7 @@ class SumSweep:
         self.stages = RowStages(layout, {i: row_taps[i] for i in self.outer})
         self.columns_in_sum = size.get(layout.column.filtered, 1) if layout.column.filtered >= 0 else 1
         count = int(np.prod([len(t) for t in row_taps.values()], dtype=np.int64))
-        self.sums_dtype = _sums_dtype(problem, count * self.columns_in_sum)
+        self.sums_dtype = running_dtype(problem, count * self.columns_in_sum)
         self.numbers = np.array([sweep.scale, 0.0, problem.cval * count], self.sums_dtype)
         self.restart = 0 if problem.image_dtype.kind in "biu" else RESTART * max(1, self.rows_in_sum // 16)
         self.align = self.restart or 1
@@ -80,16 +79,3 @@ class SumSweep:
             target.base, target.rows(y0, y1), layout.n_full, 0, y1 - y0, y0, self.restart, line, self.numbers.copy(),
             ready["slide"], ready["sums"], ready["plain"],
         )  # fmt: skip
-
-
-def _sums_dtype(problem: Problem, samples: int) -> np.dtype:
-    """float32 where every sum of so many of the image's integers is exact in it, else float64."""
-    if problem.accumulate != np.float32:
-        return np.dtype(np.float64)
-    dtype = problem.image_dtype
-    largest = 1 if dtype.kind == "b" else np.iinfo(dtype).max + 1 if dtype.kind in "iu" else 0
-    if problem.reads_constant and not (math.isfinite(problem.cval) and problem.cval == int(problem.cval)):
-        largest = 0
-    elif problem.reads_constant:
-        largest = max(largest, abs(int(problem.cval))) if largest else 0
-    return np.dtype(np.float32 if 0 < largest * samples < 2**24 else np.float64)

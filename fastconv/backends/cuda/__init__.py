@@ -1,0 +1,72 @@
+"""The CUDA backend: executes plans on device arrays, on the caller's stream, without waiting.
+
+Importing this package imports no CUDA: `home()` does, when the first device array or ``backend="cuda"`` arrives, or
+says what is missing.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+from collections import OrderedDict
+from threading import Lock
+from types import ModuleType
+from typing import TYPE_CHECKING
+
+from fastconv.core.ir import Caps, Plan
+
+if TYPE_CHECKING:
+    from .program import Program
+    from .views import View
+
+__all__ = ["CAPS", "execute", "home"]
+
+CAPS = Caps("cuda", frozenset({"line", "window", "sum"}))
+
+_MISSING = "backend 'cuda' is not in this installation: {}"
+
+
+def home() -> ModuleType:
+    """The module that takes and makes device arrays; ValueError, saying what to install, where CUDA is not there."""
+    if importlib.util.find_spec("numba_cuda") is None:
+        raise ValueError(
+            _MISSING.format("numba-cuda is missing; pip install 'fastconv[cuda13]' (or cuda12, as your driver says)")
+        )
+    if not _usable():
+        raise ValueError(_MISSING.format("no NVIDIA driver with a device was found; install one, or copy to the host"))
+    return importlib.import_module(".arrays", __name__)
+
+
+def _usable() -> bool:
+    from .probe import devices
+
+    return devices() > 0
+
+
+_programs: OrderedDict[tuple, Program] = OrderedDict()
+_lock = Lock()
+_KEPT = 128
+
+
+def execute(plans: tuple[Plan, ...], combine: str, image: View, out: View, workers: int | None) -> None:
+    """Fill ``out`` with the plans' results combined: "sum", or "magnitude" (root of the sum of their squares).
+
+    image, out: of the problems' shapes and dtypes, any strides, not overlapping.  ``workers`` means nothing here.
+    """
+    from .program import aligned
+    from .steps import programmed
+
+    key = (
+        plans, combine, image.device, image.strides, image.dtype, aligned(image), out.strides, out.dtype, aligned(out)
+    )  # fmt: skip
+    with _lock:
+        program = _programs.get(key)
+        if program is not None:
+            _programs.move_to_end(key)
+    if program is None:
+        program = programmed(plans, combine, image, out)
+        with _lock:
+            _programs[key] = program
+            while len(_programs) > _KEPT:
+                _programs.popitem(last=False)
+    program.run(image, out)

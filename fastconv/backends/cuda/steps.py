@@ -1,0 +1,132 @@
+"""From plans to launches: each term's passes, the terms' sum or magnitude, the cast into the caller's array."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+
+from fastconv.backends.running import running_dtype
+from fastconv.core.ir import Pass, Plan, Problem
+from fastconv.loops import cuda_generic
+
+from . import generic
+from .program import Operand, Program
+from .views import View
+
+__all__ = ["copied", "programmed"]
+
+
+def programmed(plans: tuple[Plan, ...], combine: str, image: View, out: View) -> Program:
+    """The launches that fill ``out`` from ``image``."""
+    program = Program(image, out)
+    target = program.out
+    if not target.is_contiguous:
+        target = program.temporary(target.shape, target.dtype)
+    groups = [[(plan.problem, term.passes[0]) for term in plan.terms] for plan in plans]
+    if combine == "sum":
+        groups = [[each for group in groups for each in group]]
+        _total(program, groups[0], target)
+    else:
+        _magnitude(program, groups, target)
+    if target is not program.out:
+        generic.copy(program, target, program.out)
+    return program
+
+
+def _total(program: Program, terms: list[tuple[Problem, Pass]], target: Operand) -> None:
+    """target = the sum of terms."""
+    if len(terms) == 1:
+        _PASSES[terms[0][1].kind](program, *terms[0], target)
+        return
+    acc = terms[0][0].accumulate
+    total, part = program.temporary(target.shape, acc), program.temporary(target.shape, acc)
+    for n, (problem, sweep) in enumerate(terms):
+        _PASSES[sweep.kind](program, problem, sweep, part if n else total)
+        if n:
+            last = n == len(terms) - 1
+            _combine(program, acc, total, part, target if last else total)
+
+
+def _magnitude(program: Program, groups: list[list[tuple[Problem, Pass]]], target: Operand) -> None:
+    """target = the root of the sum of the groups' squares."""
+    acc = groups[0][0][0].accumulate
+    total, other = program.temporary(target.shape, acc), program.temporary(target.shape, acc)
+    _total(program, groups[0], total)
+    if len(groups) == 1:
+        _combine(program, acc, total, None, target, squares=(1, -1), root=True)
+    for n, group in enumerate(groups[1:]):
+        _total(program, group, other)
+        last = n == len(groups) - 2
+        _combine(program, acc, total, other, target if last else total, squares=(int(n == 0), 1), root=last)
+
+
+def _combine(
+    program: Program,
+    acc: np.dtype,
+    a: Operand,
+    b: Operand | None,
+    target: Operand,
+    squares: tuple[int, int] = (0, 0),
+    root: bool = False,
+) -> None:
+    kernel = cuda_generic.combine_kernel(acc, target.dtype, *squares, root)
+    program.each(kernel, target.size, a.slot, (b or a).slot, target.slot, target.size)
+
+
+# ---------------------------------------------------------------- one pass
+
+
+def _line(program: Program, problem: Problem, sweep: Pass, target: Operand) -> None:
+    source = generic.packed(program, program.image)
+    stages = [(i, t) for i, t in zip(sweep.axes, sweep.taps, strict=True) if _does_something(problem, i, t)]
+    stages = stages or [(sweep.axes[-1], sweep.taps[-1])]
+    outside = problem.cval
+    for n, (i, taps) in enumerate(stages):
+        last = n == len(stages) - 1
+        into = target if last else program.temporary(_strided(source.shape, problem, i), problem.accumulate)
+        generic.line_axis(program, problem, source, into, i, taps, outside)
+        outside *= float(np.sum(taps, dtype=np.float64))
+        source = into
+
+
+def _does_something(problem: Problem, i: int, taps: np.ndarray) -> bool:
+    return len(taps) > 1 or taps[0] != 1 or problem.stride[i] > 1 or problem.before[i] != 0
+
+
+def _strided(shape: tuple[int, ...], problem: Problem, i: int) -> tuple[int, ...]:
+    axis = problem.axes[i]
+    return (*shape[:axis], problem.out_shape[axis], *shape[axis + 1 :])
+
+
+def _window(program: Program, problem: Problem, sweep: Pass, target: Operand) -> None:
+    generic.window(program, problem, generic.packed(program, program.image), target, sweep)
+
+
+def _sum(program: Program, problem: Problem, sweep: Pass, target: Operand) -> None:
+    source = generic.packed(program, program.image)
+    sums = running_dtype(problem, math.prod(sweep.size))
+    outside = problem.cval
+    for n, i in enumerate(sweep.axes):
+        last = n == len(sweep.axes) - 1
+        into = target if last else program.temporary(_strided(source.shape, problem, i), sums)
+        generic.sum_axis(program, problem, source, into, i, sums, sweep.scale if last else 1.0, outside)
+        outside *= problem.size[i]
+        source = into
+
+
+_PASSES = {"line": _line, "window": _window, "sum": _sum}
+
+
+# ---------------------------------------------------------------- copies
+
+
+def copied(image: View) -> View:
+    """A C-contiguous copy of a view, on its stream."""
+    made = image.empty(image.shape, image.dtype)
+    if image.size:
+        program = Program(image, made)
+        generic.copy(program, program.image, program.out)
+        program.run(image, made)
+    return replace(made, home=image.home)

@@ -1,0 +1,192 @@
+"""The one module that depends on numba-cuda (or on what succeeds it): import, compile, memory access, launch.
+
+Importing it imports `numba.cuda`, so it is imported when the first device array arrives and not before.  A `Kernel`
+is a plain function with its constants put in, compiled for one signature at its first launch.  Its arguments are
+addresses, numbers and tuples of numbers: an address costs eight bytes and hides no synchronisation.
+
+Under numba's simulator (NUMBA_ENABLE_CUDASIM=1) the same functions run as Python on flat NumPy arrays; only the wide
+loads and stores and the rounding below have a second, plain version.
+"""
+
+import functools
+import types as pytypes
+from contextlib import contextmanager, nullcontext
+
+import numpy as np
+
+if not hasattr(np, "row_stack"):  # numba-cuda 0.30 names it at its first compile; NumPy 2.5 dropped it
+    setattr(np, "row_stack", np.vstack)  # noqa: B010
+
+from numba import cuda, types
+from numba.core import config
+
+__all__ = [
+    "SIMULATED",
+    "Kernel",
+    "address_of",
+    "cuda",
+    "device",
+    "download",
+    "inline",
+    "kernel",
+    "launch",
+    "multiprocessors",
+    "number",
+    "pointer",
+    "synchronise",
+    "tuple_of",
+    "upload",
+]
+
+SIMULATED = bool(config.ENABLE_CUDASIM)
+
+
+# ---------------------------------------------------------------- types
+
+
+def number(dtype):
+    """The compiled type of a dtype; bool is read and written as uint8."""
+    dtype = np.dtype(dtype)
+    if dtype.kind == "b":
+        return types.uint8
+    return getattr(types, dtype.name)
+
+
+def pointer(dtype):
+    """The type of an argument that is the address of samples of this dtype."""
+    return types.CPointer(number(dtype))
+
+
+def tuple_of(dtype, count):
+    """The type of an argument that is ``count`` numbers of this dtype."""
+    return types.UniTuple(number(dtype), count)
+
+
+# ---------------------------------------------------------------- functions and kernels
+
+
+def inline(name, lines, **scope):
+    """A function made of lines of text: loops over tuples written out, so that nothing is left to be unrolled.
+
+    The compiler inlines it; the simulator runs it as it is.
+    """
+    scope.update(cuda=cuda, float32=types.float32, int32=types.int32, uint32=types.uint32, uint64=types.uint64)
+    exec(compile("\n".join(lines) + "\n", f"<fastconv {name}>", "exec"), scope)
+    function = scope[name]
+    function.text = "\n".join(lines)
+    return helper(function)
+
+
+def helper(function):
+    """A function that kernels call."""
+    if SIMULATED:
+        return function
+    from numba.cuda.extending import register_jitable
+
+    return register_jitable(function)
+
+
+class Kernel:
+    """A function, its constants in place, and the signature that it is compiled for when first launched."""
+
+    def __init__(self, function, signature, constants):
+        scope = {**function.__globals__, **constants}
+        self.function = pytypes.FunctionType(function.__code__, scope, function.__name__)
+        self.signature = signature
+        self.name = function.__name__
+        self.text = getattr(function, "text", None)
+
+    @functools.cached_property
+    def compiled(self):
+        """What the driver runs."""
+        if SIMULATED:
+            return cuda.jit(self.function)
+        return cuda.jit(self.signature)(self.function)
+
+
+@functools.lru_cache(maxsize=512)
+def _kernel(function, arguments, constants):
+    return Kernel(function, types.void(*arguments), dict(constants))
+
+
+def kernel(function, arguments, **constants):
+    """The `Kernel` of a function for argument types, its globals of these names replaced by constants."""
+    return _kernel(function, tuple(arguments), tuple(sorted(constants.items(), key=lambda item: item[0])))
+
+
+def launch(kernel, blocks, threads, stream, arguments):
+    """Put one launch on a stream (an integer handle; 0 is the default stream), without waiting for it."""
+    kernel.compiled[blocks, threads, _stream(stream)](*arguments)
+
+
+# ---------------------------------------------------------------- device
+
+
+def _stream(handle):
+    return cuda.external_stream(handle) if handle and not SIMULATED else 0
+
+
+@contextmanager
+def _device(number):
+    with cuda.gpus[number]:
+        yield
+
+
+def device(number):
+    """A context in which launches and allocations go to this device (None: the current one)."""
+    return nullcontext() if number is None or SIMULATED else _device(number)
+
+
+@functools.lru_cache(maxsize=16)
+def multiprocessors(number=None):
+    """How many multiprocessors a device has."""
+    if SIMULATED:
+        return 1
+    with device(number):
+        return cuda.get_current_device().MULTIPROCESSOR_COUNT
+
+
+def upload(array, stream=0):
+    """A device copy of a C-contiguous array, complete when this returns."""
+    made = cuda.to_device(array, stream=_stream(stream))
+    synchronise(stream)
+    return made
+
+
+def allocate(shape, dtype, stream=0):
+    """A new C-contiguous device array of numba's."""
+    return cuda.device_array(shape, dtype, stream=_stream(stream))
+
+
+def download(array, stream=0):
+    """A host copy of a device array of numba's; waits for the stream."""
+    made = array.copy_to_host(stream=_stream(stream))
+    synchronise(stream)
+    return made
+
+
+def synchronise(stream):
+    """Wait until everything on a stream is done."""
+    if not SIMULATED:
+        (_stream(stream) or cuda.default_stream()).synchronize()
+
+
+def wait_for(stream, other):
+    """Let ``stream`` wait for everything that is on ``other`` now, without waiting here."""
+    if SIMULATED or stream == other:
+        return
+    event = cuda.event(timing=False)
+    event.record(_stream(other) or cuda.default_stream())
+    event.wait(_stream(stream) or cuda.default_stream())
+
+
+def address_of(array):
+    """What a kernel gets for a device array of numba's: its address, or under the simulator the flat array."""
+    if SIMULATED:
+        return array.copy_to_host().reshape(-1) if not hasattr(array, "_ary") else array._ary.reshape(-1)
+    return array.device_ctypes_pointer.value
+
+
+def is_array(value):
+    """Whether a value is a device array of numba's simulator, which has none of the array interfaces."""
+    return SIMULATED and hasattr(value, "_ary") and hasattr(value, "__cuda_ndarray__")
