@@ -44,7 +44,8 @@ OPTIONS = {
         be the image, or overlap it.""",
     "method": """"auto" takes the cheapest of "direct", "separable", "low_rank", "running_sum" and "fft"; a name
         forces one, or is a ValueError where that one cannot serve the kernel.""",
-    "backend": '"auto" and "cpu" compute on the processor.',
+    "backend": """"auto" follows the array: a device array is filtered on its device, every other on the processor.
+        "cuda" with a host image copies it to the device and the result back; "cpu" takes host arrays only.""",
     "workers": """most threads to use; None takes what the machine and its settings allow.  The result is the same for
         any number.""",
 }

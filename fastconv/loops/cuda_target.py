@@ -190,3 +190,76 @@ def address_of(array):
 def is_array(value):
     """Whether a value is a device array of numba's simulator, which has none of the array interfaces."""
     return SIMULATED and hasattr(value, "_ary") and hasattr(value, "__cuda_ndarray__")
+
+
+# ---------------------------------------------------------------- four samples at once
+
+if SIMULATED:
+
+    def load4(array, at):
+        """Samples at .. at + 3; the compiled one wants them at a multiple of their size."""
+        return array[at], array[at + 1], array[at + 2], array[at + 3]
+
+    def store4(array, at, values):
+        """Store four samples, at a multiple of their size."""
+        for j in range(4):
+            array[at + j] = values[j]
+
+    load4_shared, store4_shared = load4, store4
+
+else:
+    from llvmlite import ir
+    from numba.cuda.extending import intrinsic
+
+    _I32, _I64 = ir.IntType(32), ir.IntType(64)
+
+    def _four(context, builder, typ, value, index, element):
+        """Pointer to the vector of four at an index, its alignment, and whether it travels as one 32-bit word."""
+        base = value if isinstance(typ, types.CPointer) else context.make_array(typ)(context, builder, value).data
+        if index.type.width < 64:
+            index = builder.zext(index, _I64)
+        size = context.get_abi_sizeof(element)
+        word = size == 1
+        vector = _I32 if word else ir.VectorType(element, 4)
+        place = builder.gep(base, [index])
+        space = getattr(place.type, "addrspace", 0)
+        return builder.bitcast(place, vector.as_pointer(space)), min(16, 4 * size), word
+
+    def _load4(constant):
+        @intrinsic
+        def load(typingctx, array, at):
+            dtype = array.dtype
+
+            def codegen(context, builder, sig, args):
+                element = context.get_data_type(dtype)
+                place, align, word = _four(context, builder, sig.args[0], args[0], args[1], element)
+                vector = builder.load(place, align=align)
+                if constant:  # never stored to in this launch: the read-only path
+                    vector.set_metadata("invariant.load", builder.module.add_metadata([]))
+                if word:
+                    vector = builder.bitcast(vector, ir.VectorType(element, 4))
+                samples = [builder.extract_element(vector, _I32(j)) for j in range(4)]
+                return context.make_tuple(builder, sig.return_type, samples)
+
+            return types.UniTuple(dtype, 4)(array, at), codegen
+
+        return load
+
+    load4, load4_shared = _load4(True), _load4(False)
+
+    @intrinsic
+    def store4(typingctx, array, at, values):
+        def codegen(context, builder, sig, args):
+            element = context.get_data_type(sig.args[0].dtype)
+            place, align, word = _four(context, builder, sig.args[0], args[0], args[1], element)
+            vector = ir.Constant(ir.VectorType(element, 4), ir.Undefined)
+            for j in range(4):
+                vector = builder.insert_element(vector, builder.extract_value(args[2], j), _I32(j))
+            if word:
+                vector = builder.bitcast(vector, _I32)
+            builder.store(vector, place, align=align)
+            return context.get_dummy_value()
+
+        return types.void(array, at, values), codegen
+
+    store4_shared = store4

@@ -11,7 +11,7 @@ from fastconv.backends.running import running_dtype
 from fastconv.core.ir import Pass, Plan, Problem
 from fastconv.loops import cuda_generic
 
-from . import generic
+from . import generic, march
 from .program import Operand, Program
 from .views import View
 
@@ -79,16 +79,30 @@ def _combine(
 
 
 def _line(program: Program, problem: Problem, sweep: Pass, target: Operand) -> None:
-    source = generic.packed(program, program.image)
+    source = program.image
     stages = [(i, t) for i, t in zip(sweep.axes, sweep.taps, strict=True) if _does_something(problem, i, t)]
     stages = stages or [(sweep.axes[-1], sweep.taps[-1])]
     outside = problem.cval
-    for n, (i, taps) in enumerate(stages):
-        last = n == len(stages) - 1
-        into = target if last else program.temporary(_strided(source.shape, problem, i), problem.accumulate)
-        generic.line_axis(program, problem, source, into, i, taps, outside)
-        outside *= float(np.sum(taps, dtype=np.float64))
+    while stages:
+        axes = tuple(i for i, _ in stages)
+        taps = tuple(t for _, t in stages)
+        if len(stages) <= 2 and march.separable(program, problem, source, target, axes, taps, outside):
+            return
+        # one axis by itself, the first ones first
+        i, axis_taps = stages.pop(0)
+        shape = _strided(source.shape, problem, i)
+        into = program.temporary(shape, problem.accumulate) if stages else target
+        _one_axis(program, problem, source, into, i, axis_taps, outside)
+        outside *= float(np.sum(axis_taps, dtype=np.float64))
         source = into
+
+
+def _one_axis(
+    program: Program, problem: Problem, source: Operand, target: Operand, i: int, taps: np.ndarray, outside: float
+) -> None:
+    if not march.separable(program, problem, source, target, (i,), (taps,), outside):
+        source = generic.packed(program, source)
+        generic.line_axis(program, problem, source, target, i, taps, outside)
 
 
 def _does_something(problem: Problem, i: int, taps: np.ndarray) -> bool:
@@ -101,7 +115,9 @@ def _strided(shape: tuple[int, ...], problem: Problem, i: int) -> tuple[int, ...
 
 
 def _window(program: Program, problem: Problem, sweep: Pass, target: Operand) -> None:
-    generic.window(program, problem, generic.packed(program, program.image), target, sweep)
+    assert sweep.kernel is not None
+    if not march.direct(program, problem, program.image, target, sweep.kernel):
+        generic.window(program, problem, generic.packed(program, program.image), target, sweep)
 
 
 def _sum(program: Program, problem: Problem, sweep: Pass, target: Operand) -> None:

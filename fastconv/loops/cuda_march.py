@@ -1,0 +1,306 @@
+"""The column march: a thread owns four columns and walks down the image, every source row loaded once.
+
+`direct`: a row's window goes into the pending sums of all output rows that it belongs to.  `separable`: a row's
+horizontal sums enter a ring of as many rows as there are vertical taps.  Both keep everything in registers: no shared
+memory, no barrier, half the traffic of two launches.
+
+Layouts: "vector", four neighbouring columns by wide loads and stores, for rows that lie at multiples of 16 bytes (of
+4 for bytes); "lane", columns 32 apart, for all others, for interleaved channels and for taps that are spread out: every
+access of a warp is one run of samples.  A dilated kernel marches down every d-th row.
+
+The text of a kernel is written out for its number of taps (a ring whose slots have names needs no moves); the taps
+themselves are arguments, so another kernel of the same size compiles nothing.  Taps that are zero are left out of
+the text, so that they multiply no infinity.
+"""
+
+import functools
+
+import numpy as np
+
+from .cuda_cast import cast, load
+from .cuda_target import cuda, inline, kernel, load4, number, pointer, store4, tuple_of, types
+
+__all__ = ["direct_kernel", "separable_kernel"]
+
+
+class _Shape:
+    """What the text depends on: taps along a row, their distance, samples in front, layout, constant rows."""
+
+    def __init__(self, columns, step, left, vector, blank):
+        self.columns, self.step, self.left, self.vector, self.blank = columns, step, left, vector, blank
+        self.reach = (columns - 1) * step
+        #: samples of a thread's window
+        self.samples = 4 + self.reach if vector else 4 * columns
+
+    def at(self, column, tap):
+        """Place in the window of a tap of one of the four columns."""
+        return column + tap * self.step if self.vector else column * self.columns + tap
+
+    @property
+    def halo(self):
+        """Samples in front of and behind the four that wide loads touch."""
+        right = self.reach - self.left
+        return tuple(1 if side == 1 else -(-side // 4) * 4 for side in (self.left, right))
+
+
+def _loader(shape, source, accumulate):
+    """fetch(src, at): the window of four inner columns, ``at`` the first of them."""
+    to = load(source, accumulate)
+    if not shape.vector:
+        window = [
+            f"to(src[at + uint64({32 * v}) + uint64({i}) * step])" for v in range(4) for i in range(shape.columns)
+        ]
+        lines = ["def fetch(src, at, step):", f"    return ({', '.join(window)},)"]
+        return inline("fetch", lines, to=to)
+    before, after = shape.halo
+    lines, names = ["def fetch(src, at, step):"], {}
+    for first in range(-before if before > 1 else 0, 4 + (after if after > 1 else 0), 4):
+        at = f"at + uint64({first})" if first >= 0 else f"at - uint64({-first})"
+        lines.append(f"    v{(first + before) // 4 if before > 1 else first // 4} = load4(src, {at})")
+        names.update({first + j: f"v{(first + before) // 4 if before > 1 else first // 4}[{j}]" for j in range(4)})
+    if before == 1:
+        names[-1] = "src[at - uint64(1)]"
+    if after == 1:
+        names[4] = "src[at + uint64(4)]"
+    window = [f"to({names[j - shape.left]})" for j in range(shape.samples)]
+    lines.append(f"    return ({', '.join(window)},)")
+    return inline("fetch", lines, to=to, load4=load4)
+
+
+def _gatherer(shape, source, accumulate):
+    """gather(src, row, ...): the window at an edge, each sample through the table of columns."""
+    to = load(source, accumulate)
+    if shape.vector:
+        places = [f"k[{j}]" for j in range(shape.samples)]
+        head = "def gather(src, row, k, cols, c, step, last, outside):"
+    else:
+        places = [
+            f"cols[min(int32(int32(c + int32({32 * v})) + int32(int32({i}) * step)), last)]"
+            for v in range(4)
+            for i in range(shape.columns)
+        ]
+        head = "def gather(src, row, k, cols, c, step, last, outside):"
+    window = [f"pick(src, row, {place}, outside)" for place in places]
+    pick = inline(
+        "pick",
+        [
+            "def pick(src, row, k, outside):",
+            "    if k < int32(0):",
+            "        return outside",
+            "    return to(src[row + uint64(uint32(k))])",
+        ],
+        to=to,
+    )
+    return inline("gather", [head, f"    return ({', '.join(window)},)"], pick=pick)
+
+
+def _dot(terms):
+    """The text of a sum of products: [(sample, tap)]."""
+    if not terms:
+        return "zero"
+    return " + ".join(f"{tap} * {sample}" if tap else sample for sample, tap in terms)
+
+
+def _storer(shape, accumulate, out, edge):
+    """store(dst, at, c, width, sums)."""
+    to = cast(accumulate, out)
+    values = [f"to(t[{v}])" for v in range(4)]
+    lines = ["def store(dst, at, c, width, t):"]
+    if not edge and shape.vector:
+        lines.append(f"    store4(dst, at, ({', '.join(values)}))")
+        return inline("store", lines, to=to, store4=store4)
+    lines.append(f"    dst[at] = {values[0]}")
+    for v in range(1, 4):
+        far = v if shape.vector else 32 * v
+        indent = "    "
+        if edge:
+            lines.append(f"    if int32(c + int32({far})) < width:")
+            indent *= 2
+        lines.append(f"{indent}dst[at + uint64({far})] = {values[v]}")
+    return inline("store", lines, to=to)
+
+
+def _skeleton(shape, taps, rows, body):
+    """The kernel's lines: who owns what, then the march twice, for inner columns and for those at an edge.
+
+    body(fetched, stored): lines of the march, where fetched(n) gives the lines that put the n-th further row's window
+    into ``x``, and stored(n, value) those that store the n-th further output row.
+    """
+    lines = [
+        f"def march(src, dst, rows, cols, {', '.join(taps)}, height, width, inside, src_pitch, dst_pitch, src_batch, "
+        "dst_batch, each, spread, step, left, y_first, outside):"
+    ]
+    say = lines.append
+    say("    t = int32(cuda.blockIdx.x * cuda.blockDim.x + cuda.threadIdx.x)")
+    say(
+        "    c = int32(t * int32(4))"
+        if shape.vector
+        else "    c = int32(((t >> int32(5)) << int32(7)) + (t & int32(31)))"
+    )
+    say("    g = uint32(cuda.blockIdx.y * cuda.blockDim.y + cuda.threadIdx.y) + uint32(y_first)")
+    say("    y = int32(int32(g % uint32(spread)) + int32(int32(g // uint32(spread)) * each) * spread)")
+    say("    if c >= width or y >= height:")
+    say("        return")
+    say("    end = min(int32(y + int32(each * spread)), height)")
+    say("    z = uint64(cuda.blockIdx.z)")
+    say("    base = z * uint64(src_batch)")
+    say("    o = z * uint64(dst_batch) + uint64(uint32(y)) * uint64(dst_pitch) + uint64(uint32(c))")
+    say("    down = uint64(uint32(spread)) * uint64(dst_pitch)")
+    say("    far = uint64(step)")
+    say("    i = y")
+    if shape.vector:
+        before, after = shape.halo
+        say(f"    if c >= int32({before}) and int32(c + int32({4 + after})) <= inside:")
+        start = "uint64(uint32(c))"
+    else:
+        reach = f"int32(int32({shape.columns - 1}) * step)"
+        say(
+            "    if c >= left and int32(c + int32(96)) < width and "
+            f"int32(int32(c + int32(96)) - left) + {reach} < inside:"
+        )
+        start = "uint64(uint32(int32(c - left)))"
+
+    def fetched(edge):
+        at = "base + uint64(uint32(r)) * uint64(src_pitch)"
+        take = f"gather(src, {at}, k, cols, c, step, last, outside)" if edge else f"fetch(src, {at} + q, far)"
+        found = ["r = rows[i]", "i = int32(i + spread)"]
+        if not shape.blank:
+            return [*found, f"x = {take}"]
+        blank = ", ".join(["outside"] * shape.samples)
+        return [*found, "if r < int32(0):", f"    x = ({blank},)", "else:", f"    x = {take}"]
+
+    def stored(edge, value):
+        return [
+            f"{'store_edge' if edge else 'store'}(dst, o, c, width, {value})",
+            "o = o + down",
+            "y = int32(y + spread)",
+        ]
+
+    say(f"        q = {start}")
+    lines += ["        " + line for line in body(fetched(False), lambda value: stored(False, value))]
+    say("    else:")
+    say(f"        last = int32(int32(inside + int32(int32({shape.columns - 1}) * step)) - int32(1))")
+    if shape.vector:
+        say("        k = (" + ", ".join(f"cols[min(int32(c + int32({j})), last)]" for j in range(shape.samples)) + ",)")
+    else:
+        say("        k = int32(0)")
+    lines += ["        " + line for line in body(fetched(True), lambda value: stored(True, value))]
+    return lines
+
+
+def _ring(rows, prime, turn, value, fetched, stored):
+    """The march: rows - 1 source rows ahead, then one source row and one output row at a time, ``rows`` to a turn."""
+    lines = []
+    for s in range(rows - 1):
+        lines += [*fetched, *prime(s)]
+    lines.append("while y < end:")
+    for u in range(rows):
+        inner = [*fetched, *turn(u), *stored(value(u))]
+        if u < rows - 1:
+            inner += ["if y >= end:", "    return"]
+        lines += ["    " + line for line in inner]
+    return lines
+
+
+def _signature(source, accumulate, out, *counts):
+    i32, i64 = types.int32, types.int64
+    table = pointer(np.int32)
+    taps = tuple(tuple_of(accumulate, n) for n in counts)
+    tail = (*(i32,) * 3, *(i64,) * 4, *(i32,) * 5, number(accumulate))
+    return (pointer(source), pointer(out), table, table, *taps, *tail)
+
+
+def _made(shape, source, accumulate, out, taps, rows, counts, body, **scope):
+    lines = _skeleton(shape, taps, rows, body)
+    scope.update(
+        fetch=_loader(shape, source, accumulate),
+        gather=_gatherer(shape, source, accumulate),
+        store=_storer(shape, accumulate, out, False),
+        store_edge=_storer(shape, accumulate, out, True),
+        cuda=cuda,
+        int32=types.int32,
+        uint32=types.uint32,
+        uint64=types.uint64,
+    )
+    space = dict(scope)
+    exec(compile("\n".join(lines) + "\n", "<fastconv march>", "exec"), space)
+    function = space["march"]
+    function.text = "\n".join(lines)
+    return kernel(function, _signature(source, accumulate, out, *counts))
+
+
+@functools.lru_cache(maxsize=256)
+def direct_kernel(source, accumulate, out, mask, step, left, vector, blank):
+    """A dense window; mask: for each row of the kernel, which of its taps are not zero.
+
+    Arguments of the kernel, after the arrays and tables: the taps row by row; ...
+    """
+    rows, columns = len(mask), len(mask[0])
+    shape = _Shape(columns, step, left, vector, blank)
+    zero = number(accumulate)(0)
+    adders = {}
+    for j in range(rows):
+        used = [i for i in range(columns) if mask[j][i]]
+        sums = []
+        for v in range(4):
+            terms = [(f"x[{shape.at(v, i)}]", f"w[{j * columns + i}]") for i in used]
+            start = "" if j == 0 else f"a[{v}] + " if terms else f"a[{v}]"
+            sums.append(start + (_dot(terms) if terms or j == 0 else ""))
+        lines = [f"def add{j}(a, x, w):", f"    return ({', '.join(sums)})"]
+        adders[f"add{j}"] = inline(f"add{j}", lines, zero=zero)
+
+    def added(s, first):
+        """The source row s enters the sums of output rows from ``first`` on."""
+        lines = []
+        for m in range(first, s + 1):
+            j = s - m
+            slot = f"a{m % rows}"
+            lines.append(f"{slot} = add{j}({'blank' if j == 0 else slot}, x, w)")
+        return lines
+
+    def body(fetched, stored):
+        march = _ring(
+            rows,
+            lambda s: added(s, 0),
+            lambda u: added(u + rows - 1, u),
+            lambda u: f"a{u % rows}",
+            fetched,
+            stored,
+        )
+        return ["blank = (zero, zero, zero, zero)", *march]
+
+    return _made(shape, source, accumulate, out, ("w",), rows, (rows * columns,), body, zero=zero, **adders)
+
+
+@functools.lru_cache(maxsize=256)
+def separable_kernel(source, accumulate, out, down, across, step, left, vector, blank):
+    """Vertical taps times horizontal taps; down, across: for each tap 0 (it is zero), 1 (it counts), or 2 (it is one).
+
+    Arguments of the kernel, after the arrays and tables: vertical taps, horizontal taps; ...
+    """
+    rows, columns = len(down), len(across)
+    shape = _Shape(columns, step, left, vector, blank)
+    zero = number(accumulate)(0)
+
+    def tap(name, kinds, i):
+        return "" if kinds[i] == 2 else f"{name}[{i}]"
+
+    sums = [
+        _dot([(f"x[{shape.at(v, i)}]", tap("wh", across, i)) for i in range(columns) if across[i]]) for v in range(4)
+    ]
+    row = inline("row", ["def row(x, wh):", f"    return ({', '.join(sums)})"], zero=zero)
+    names = ", ".join(f"h{j}" for j in range(rows))
+    sums = [_dot([(f"h{j}[{v}]", tap("wv", down, j)) for j in range(rows) if down[j]]) for v in range(4)]
+    column = inline("column", [f"def column(wv, {names}):", f"    return ({', '.join(sums)})"], zero=zero)
+
+    def body(fetched, stored):
+        return _ring(
+            rows,
+            lambda s: [f"r{s} = row(x, wh)"],
+            lambda u: [f"r{(u + rows - 1) % rows} = row(x, wh)"],
+            lambda u: f"column(wv, {', '.join(f'r{(u + j) % rows}' for j in range(rows))})",
+            fetched,
+            stored,
+        )
+
+    return _made(shape, source, accumulate, out, ("wv", "wh"), rows, (rows, columns), body, row=row, column=column)
