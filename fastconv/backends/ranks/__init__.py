@@ -1,0 +1,1 @@
+"""Rank filters on NumPy arrays: minimum, maximum, median and their kin."""
