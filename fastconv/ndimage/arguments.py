@@ -56,7 +56,7 @@ def checked_axes(axes: Any, ndim: int) -> tuple[int, ...]:
     if axes is None:
         return tuple(range(ndim))
     if np.isscalar(axes):
-        given: tuple[int, ...] = (operator.index(axes),)
+        given: tuple[int, ...] = (operator.index(axes),)  # type: ignore[arg-type]
     elif isinstance(axes, Iterable):
         given = tuple(operator.index(axis) for axis in axes)
     else:
