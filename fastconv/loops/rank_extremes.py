@@ -109,6 +109,19 @@ def extreme_row(table, n, out, samples):
 
 
 @loop
+def tap_row(table, n, rank, out, samples):
+    """The same over the taps of a footprint; ``rank`` is not read, ``out`` has SLACK behind it."""
+    i = 0
+    while i < samples:
+        if i + 4 * LANES <= samples:
+            extreme(table, i * SIZE, n, out + i * SIZE, DTYPE, LARGEST, FIRST, FOUR, ())
+            i += 4 * LANES
+        else:
+            extreme(table, i * SIZE, n, out + i * SIZE, DTYPE, LARGEST, FIRST, ONE, ())
+            i += LANES
+
+
+@loop
 def scan_row(row, samples, flag):
     """Add one to the int64 at ``flag`` for each vector of a row that holds a NaN or an integer beyond LIMIT."""
     i = 0
@@ -286,4 +299,4 @@ def line_extremes(lines, results, n, size, largest):
                 result[i - size + 1] = value[head]
 
 
-__all__ = ["DIRECT", "SLACK", "extreme_row", "extremes", "fill_ends", "line_extremes", "scan_row"]
+__all__ = ["DIRECT", "SLACK", "extreme_row", "extremes", "fill_ends", "line_extremes", "scan_row", "tap_row"]

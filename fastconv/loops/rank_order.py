@@ -281,7 +281,7 @@ def network_row(table, n, rank, out, samples):
 def ranks(
     src, row_offset, constant_row, first_row, planes, tap_plane, tap_row, tap_column, left, right, n,
     src_size, key_size, ky, rank, out, pitch, y0, y1, plane, chunk, strip, strip_pitch, line, table, constant_key,
-    flag, odd, direct, keys, ends, choose, samples, settle,
+    flag, odd, outside, keys, ends, choose, samples, settle,
 ):  # fmt: skip
     """Output rows y0..y1: the sample of ``rank`` among a footprint's taps.
 
@@ -290,7 +290,7 @@ def ranks(
     tap_row, tap_column: each tap's plane, row and sample; n: samples of a row; ky: the window's rows; plane: rows
     after which the row axis begins anew; chunk: rows worked on at a time; strip: address of rows of keys,
     ``strip_pitch`` bytes apart; constant_key: address of the key outside; flag: address of an int64 that ``keys``
-    sets; odd: whether NaN or -0 in a chunk are settled by ``settle``; direct: whether ``choose`` may write to out.
+    sets; odd: whether NaN or -0 in a chunk are settled by ``settle``; outside: 1 where one may lie outside.
     """
     at = table.ctypes.data
     before = left.size * key_size
@@ -298,7 +298,7 @@ def ranks(
     while y < y1:
         end = min(y1, (y // plane + 1) * plane, y + chunk)
         rows = end - y + ky - 1
-        flag[0] = 0
+        flag[0] = outside
         for c in range(planes.size):
             base = first_row[y] + planes[c]
             for p in range(rows):

@@ -10,7 +10,15 @@ import importlib
 from typing import Any
 
 #: public name -> the module of this room that holds it
-_MODULES: dict[str, str] = {}
+_MODULES: dict[str, str] = {
+    "maximum_filter": "ranks",
+    "maximum_filter1d": "ranks",
+    "median_filter": "ranks",
+    "minimum_filter": "ranks",
+    "minimum_filter1d": "ranks",
+    "percentile_filter": "ranks",
+    "rank_filter": "ranks",
+}
 
 __all__ = sorted(_MODULES)
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from fastconv.core.threads import run as run_tasks
 from fastconv.core.threads import scratch, worker_count
-from fastconv.loops import rank_order
+from fastconv.loops import rank_extremes, rank_order
 from fastconv.loops.vec import lanes
 
 from .common import Bands, address, nones, token
@@ -33,7 +33,10 @@ def _key_dtype(dtype: np.dtype, taps: int) -> np.dtype:
 
 
 class Ranks:
-    """One rank of one footprint, ready for C-contiguous arrays of one shape and dtype."""
+    """One rank of one footprint, ready for C-contiguous arrays of one shape and dtype.
+
+    Ranks -1 and -2 are the largest and the smallest, of equal samples the first, NaN as comparisons have it.
+    """
 
     def __init__(self, spec: Spec, footprint: np.ndarray, rank: int, dtype: np.dtype, cval: np.generic) -> None:
         self.geometry = g = Geometry(spec, dtype.itemsize)
@@ -41,44 +44,55 @@ class Ranks:
         self.rank = rank
         self.planes, self.tap_plane, self.tap_row, self.tap_column = g.taps(footprint)
         taps = len(self.tap_row)
-        self.key = key = _key_dtype(dtype, taps)
+        extreme = rank < 0
+        if extreme:  # bits are copied, and compared as what they are
+            bits = token(dtype) if dtype.kind != "f" else np.dtype(_KEYS[dtype.str[1:]]).type
+            self.key = key = np.dtype(bits)
+        else:
+            self.key = key = _key_dtype(dtype, taps)
+            bits = token(dtype)
         size = key.itemsize
-        names = {"SRC": token(dtype), "KEY": key.type, "SRC_SIZE": dtype.itemsize, "KEY_SIZE": size}
+        names = {"SRC": bits, "KEY": key.type, "SRC_SIZE": dtype.itemsize, "KEY_SIZE": size}
         vector = lanes(size)
         self.keys = rank_order.key_row.address(LANES=vector, **names)
         self.samples = rank_order.sample_row.address(LANES=vector, **names)
         self.ends = rank_order.key_ends.address(KEY=key.type, KEY_SIZE=size)
         kind = {"KEY": key.type, "KEY_SIZE": size}
-        if rank == taps // 2 and taps in NETWORKS:
+        if extreme:
+            self.choose = rank_extremes.tap_row.address(
+                DTYPE=token(dtype), SIZE=size, LANES=vector, LARGEST=nones(2 + rank), FIRST=nones(1)
+            )
+            work = taps
+        elif rank == taps // 2 and taps in NETWORKS:
             self.choose = rank_order.network_row.address(LANES=vector, NETWORK=nones(taps), **kind)
             work = 3 * taps
         else:
             self.choose = rank_order.halving_row.address(VECTORS=nones(VECTORS), BLOCK=VECTORS * vector, **kind)
             work = 20 * taps
-        self.settle = rank_order.settle_row.address(**names) if dtype.kind == "f" else 0
+        self.settle = rank_order.settle_row.address(**names) if dtype.kind == "f" and not extreme else 0
         self.constant = np.full(g.n, cval, dtype)
         self.constant_key = self._constant_key()
         self.pitch = -(-(g.n + len(g.left) + len(g.right)) * size // 64) * 64 + _SLACK
         rows = STRIP_BYTES // (self.pitch * len(self.planes)) - g.ky
         self.chunk = max(1, min(g.plane, max(rows, g.ky, 8)))
         self.bands = Bands(g.rows, g.n / vector * (work + 4.0) * 0.5, 1)
+        self.odd_outside = int(self._odd_outside())
         self.driver = None
 
     def _constant_key(self) -> np.ndarray:
         bits = self.constant[:1].copy()
+        if self.dtype.kind == "f" and self.rank < 0:
+            return bits.view(self.key)
         if self.dtype.kind == "f":
             top = 8 * self.key.itemsize - 1
             bits = bits.view(self.key)
             return bits ^ ((bits >> top) & self.key.type((1 << top) - 1))
         return bits.astype(self.key)
 
-    @property
     def _odd_outside(self) -> bool:
-        """Whether what lies outside is NaN or -0, which then stands in windows without being in any row."""
-        if self.dtype.kind != "f":
-            return False
+        """Whether what lies outside is NaN or -0, which then may stand in windows without being in any row."""
         value = self.constant[:1]
-        return bool(np.isnan(value)[0] or (value[0] == 0 and np.signbit(value)[0]))
+        return bool(self.settle and (np.isnan(value)[0] or (value[0] == 0 and np.signbit(value)[0])))
 
     def execute(self, image: np.ndarray, out: np.ndarray, workers: int | None) -> None:
         """Fill ``out``, of the image's dtype."""
@@ -100,7 +114,7 @@ class Ranks:
             address(image), g.row_offset, address(self.constant), g.first_row, self.planes, self.tap_plane,
             self.tap_row, self.tap_column, g.left, g.right, g.n, g.itemsize, size, g.ky, self.rank, address(out),
             g.pitch, *task, g.plane, self.chunk, address(strip), self.pitch, address(line), table,
-            address(self.constant_key), flag, int(self.settle != 0), 0, self.keys, self.ends, self.choose,
+            address(self.constant_key), flag, int(self.settle != 0), self.odd_outside, self.keys, self.ends, self.choose,
             self.samples, self.settle,
         )  # fmt: skip
         if self.driver is None:
