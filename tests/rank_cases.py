@@ -107,7 +107,9 @@ def case(rng: np.random.Generator, name: str | None = None) -> tuple[str, tuple[
         footprint = options.get("footprint")
         count = len(options.get("axes", array.shape))
         size = options.get("size", 1)
-        taps = int(np.prod(size if isinstance(size, list) else [size] * count)) if footprint is None else footprint.sum()
+        taps = (
+            int(np.prod(size if isinstance(size, list) else [size] * count)) if footprint is None else footprint.sum()
+        )
         options["rank"] = int(rng.integers(-taps, taps))
     output = rng.random()
     if output < 0.15:

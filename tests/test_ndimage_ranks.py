@@ -11,7 +11,6 @@ import rank_cases
 import scipy.ndimage as scipy_ndimage
 
 import fastconv.ndimage as ndi
-from fastconv.ndimage import fallback
 
 CASES = 40  # for each function by default; thousands under -m fuzz
 

@@ -110,9 +110,7 @@ class Serving:
                 return found
         return getattr(ndimage, name) if name in ndimage.__all__ else None
 
-    def _fall(
-        self, name: str, original: Callable[..., Any], args: tuple, options: dict[str, Any], reason: str
-    ) -> Any:
+    def _fall(self, name: str, original: Callable[..., Any], args: tuple, options: dict[str, Any], reason: str) -> Any:
         start = time.perf_counter()
         try:
             return original(*args, **options)
@@ -134,7 +132,7 @@ class Serving:
         if found is None:
             output = words.get("output")
             fresh = {**words, "output": output.dtype if isinstance(output, np.ndarray) else output}
-            call = inspect.BoundArguments(_signature(original), fresh)  # type: ignore[arg-type]
+            call = inspect.BoundArguments(_signature(original), fresh)
             start = time.perf_counter()
             try:
                 original(*call.args, **call.kwargs)
@@ -160,9 +158,8 @@ class Serving:
                 fell = sum(row.fell.values())
                 why = "; ".join(f"{reason} ({n})" for reason, n in row.fell.most_common())
                 saved = f"{row.saved:9.3f}" if self.timed else f"{'-':>9}"
-                lines.append(
-                    f"{name:<28} {row.served + fell:>6} {row.served:>6} {fell:>6} {row.seconds:9.3f} {saved}  {why}".rstrip()
-                )
+                numbers = f"{row.served + fell:>6} {row.served:>6} {fell:>6} {row.seconds:9.3f} {saved}"
+                lines.append(f"{name:<28} {numbers}  {why}".rstrip())
         if not rows:
             lines.append("no calls")
         if self.timed:

@@ -11,7 +11,7 @@ from typing import Any
 
 from .calls import NAMES, Serving
 
-__all__ = ["drop", "push"]
+__all__ = ["NAMES", "drop", "push"]
 
 _lock = threading.RLock()
 _on: list[Serving] = []

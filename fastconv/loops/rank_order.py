@@ -177,9 +177,7 @@ def by_halving(typingctx, table, x, n, rank, out, key_t, vectors):
         open_ = b.bitcast(b.icmp_unsigned("!=", apart, e.zero()), bits)
         b.cbranch(b.icmp_unsigned("!=", open_, ir.Constant(bits, 0)), inner, done)
         b.position_at_end(inner)
-        middles = [
-            b.add(a, b.lshr(b.sub(z, a), e.filled(a, 1))) for a, z in zip(lows, highs, strict=True)
-        ]
+        middles = [b.add(a, b.lshr(b.sub(z, a), e.filled(a, 1))) for a, z in zip(lows, highs, strict=True)]
 
         def turn(t, state):
             counts, below, above = state[:v_], state[v_ : 2 * v_], state[2 * v_ :]

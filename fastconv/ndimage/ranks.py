@@ -99,7 +99,7 @@ def _extreme(
         )
         passes = [(axis, int(each), *rest) for axis, each, *rest in words if each > 1]
         if passes:
-            _boxes(image, out, passes, cval, largest)  # type: ignore[arg-type]
+            _boxes(image, out, passes, cval, largest)
         else:
             settle(out, image, lambda t: np.copyto(t, image, casting="unsafe"))
         return out
@@ -184,7 +184,7 @@ def _line(
     if exact and source.dtype.kind in "biu":
         with np.errstate(invalid="ignore"):
             outside = int(np.float64(cval).astype(np.int64))
-        info = np.iinfo(np.uint8 if source.dtype.kind == "b" else source.dtype)
+        info = np.iinfo(np.uint8 if source.dtype.kind == "b" else str(source.dtype))
         if not info.min <= outside <= info.max and source.dtype != np.uint64:
             source = source.astype(np.int64)
     if exact and needs_scipy(source, cval):

@@ -62,7 +62,9 @@ def box_extremes(
         if list(order) == sorted(order) or dtype.kind != "f":
             if _run_box(plain, out, spec, cval, largest, workers):
                 return
-        elif all(_run_box(*step, cval, largest, workers) for step in _single_passes(plain, out, spec, order)):
+        elif all(
+            _run_box(a, b, alone, cval, largest, workers) for a, b, alone in _single_passes(plain, out, spec, order)
+        ):
             return
     source = image
     for axis in order:
@@ -72,9 +74,7 @@ def box_extremes(
         source = out
 
 
-def _run_box(
-    image: np.ndarray, out: np.ndarray, spec: Spec, cval: float, largest: bool, workers: int | None
-) -> bool:
+def _run_box(image: np.ndarray, out: np.ndarray, spec: Spec, cval: float, largest: bool, workers: int | None) -> bool:
     value = c_cast(np.array([cval], np.float64), out.dtype)[0]
     key = ("box", spec, out.dtype.char, value.tobytes(), largest)
     job = _job(key, lambda: BoxExtremes(spec, out.dtype, value, largest))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
@@ -47,7 +48,7 @@ class BoxExtremes:
         self.tile = g.n
         if g.kx == 1 and g.pitch > 2 * TILE_BYTES:
             self.tile = TILE_BYTES // dtype.itemsize
-        self.driver = None
+        self.driver: Any = None
 
     def execute(self, image: np.ndarray, out: np.ndarray, workers: int | None) -> bool:
         """Fill ``out``; False where the image holds NaN or integers beyond 2**53, for which it is not right."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from fastconv.core.threads import run as run_tasks
@@ -77,7 +79,7 @@ class Ranks:
         self.chunk = max(1, min(g.plane, max(rows, g.ky, 8)))
         self.bands = Bands(g.rows, g.n / vector * (work + 4.0) * 0.5, 1)
         self.odd_outside = int(self._odd_outside())
-        self.driver = None
+        self.driver: Any = None
 
     def _constant_key(self) -> np.ndarray:
         bits = self.constant[:1].copy()
@@ -114,8 +116,8 @@ class Ranks:
             address(image), g.row_offset, address(self.constant), g.first_row, self.planes, self.tap_plane,
             self.tap_row, self.tap_column, g.left, g.right, g.n, g.itemsize, size, g.ky, self.rank, address(out),
             g.pitch, *task, g.plane, self.chunk, address(strip), self.pitch, address(line), table,
-            address(self.constant_key), flag, int(self.settle != 0), self.odd_outside, self.keys, self.ends, self.choose,
-            self.samples, self.settle,
+            address(self.constant_key), flag, int(self.settle != 0), self.odd_outside, self.keys, self.ends,
+            self.choose, self.samples, self.settle,
         )  # fmt: skip
         if self.driver is None:
             self.driver = rank_order.ranks.compiled(*arguments)
