@@ -1,4 +1,4 @@
-"""Blocks of sums whose every bit is fixed: in double, one rounding for each product and each addition, in a given order.
+"""Blocks of sums whose every bit is fixed: in double, each product and each addition rounded, in a given order.
 
 The order of a line of taps is the one that `scipy.ndimage.correlate1d` keeps (its C source, NI_Correlate1D): an odd
 number of symmetric or antisymmetric taps starts at the middle, then takes the farthest pair and goes inward, the two
@@ -50,6 +50,14 @@ class Exact(Emitter):
         if isinstance(dtype, types.Float):
             return b.fpext(v, self.vector)
         return (b.sitofp if dtype.signed else b.uitofp)(v, self.vector)
+
+    def squared(self, v, dtype):
+        """Squares of values of a dtype (float, or integer of at most 16 bits), as its own product leaves them."""
+        b = self.b
+        if isinstance(dtype, types.Float):
+            return self.through(b.fmul(v, v), dtype)
+        whole = self.converted(v, dtype)  # the product may pass what a cast from double holds: multiply and wrap
+        return self.widened(b.mul(whole, whole), dtype)
 
     def through(self, v, dtype):
         """Doubles as they come back after having been stored as another dtype."""
@@ -120,7 +128,7 @@ def finished(e, s, finish, address, through):
     """What is stored for sum ``s`` at an address: see `FINISH` of exact_rows."""
     s = e.through(s, through)
     if finish in (2, 3, 4):
-        s = e.through(e.b.fmul(s, s), through)
+        s = e.squared(s, through)
     if finish in (1, 3, 4):
         s = e.through(e.b.fadd(e.load(address, through), s), through)
     if finish == 4:
@@ -200,7 +208,7 @@ def exact_along(typingctx, line, step, w, n, out, out_t, to_line, finish, taps, 
 
 @intrinsic
 def exact_window(typingctx, table, x, w, n, outs, out_x, out_t, vectors, narrow):
-    """0 + the sum over t < n of w[t] * the doubles at table[t] + x, for ``vectors`` vectors of outputs at outs + out_x."""
+    """outs + out_x = 0 + the sum over t < n of w[t] * the doubles at table[t] + x, for ``vectors`` vectors."""
 
     def codegen(context, builder, sig, args):
         table, x, w, n, outs, out_x = args[:6]

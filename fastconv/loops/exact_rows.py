@@ -15,8 +15,8 @@ from .jit import helper, loop
 #: marks a padded row or sample that holds the constant
 CONSTANT_ROW = -(2**63)
 
-# constants of a specialisation, see jit.Loop.address.  FINISH: () stores the sum; else what is already there takes
-# part: (None,) * 1 adds the sum to it, * 2 stores its square, * 3 adds its square, * 4 adds its square and takes the root
+# constants of a specialisation, see jit.Loop.address.  FINISH: () stores the sum, (None,) * 1 adds it to what is there,
+# * 2 stores its square, * 3 adds its square, * 4 adds its square and takes the root
 SRC = OUT = TAPS = FOLD = ROWS = FINISH = LINE = ()
 SRC_SIZE = OUT_SIZE = LANES = 0
 FOUR, ONE = (None,) * 4, (None,)
@@ -118,12 +118,11 @@ def along_row(line, step, w, n, out, samples):
     while i + 4 * LANES <= samples:
         exact_along(line + i * 8, step, w, n, out + i * OUT_SIZE, OUT, LINE, FINISH, TAPS, FOLD, FOUR, ())
         i += 4 * LANES
-    if len(FINISH) == 0:
-        if samples >= LANES:
-            while i < samples:
-                j = min(i, samples - LANES)
-                exact_along(line + j * 8, step, w, n, out + j * OUT_SIZE, OUT, LINE, FINISH, TAPS, FOLD, ONE, ())
-                i += LANES
+    if len(FINISH) == 0 and samples >= LANES:
+        while i < samples:
+            j = min(i, samples - LANES)
+            exact_along(line + j * 8, step, w, n, out + j * OUT_SIZE, OUT, LINE, FINISH, TAPS, FOLD, ONE, ())
+            i += LANES
     while i < samples:
         exact_along(line + i * 8, step, w, n, out + i * OUT_SIZE, OUT, LINE, FINISH, TAPS, FOLD, ONE, ONE)
         i += 1

@@ -31,7 +31,7 @@ class LinesJob:
         out: np.dtype, cval: float, finish: Finish = Finish.STORE,
     ) -> None:  # fmt: skip
         out_strides = tuple(out.itemsize * prod(shape[i + 1 :]) for i in range(len(shape)))
-        steps = cut(lines, shape)
+        steps = cut(lines, shape, strides)
         self.single = len(steps) == 1
         assert self.single or finish == Finish.STORE
         self.steps = [

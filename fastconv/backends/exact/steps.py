@@ -76,10 +76,13 @@ def fold(taps: np.ndarray) -> int:
     return 2 if np.all(np.abs(right + left) <= limit) else 0
 
 
-def _runs_along(line: Line, shape: tuple[int, ...]) -> bool:
+def _runs_along(line: Line, shape: tuple[int, ...], strides: tuple[int, ...] | None) -> bool:
+    """Whether a pass can run along a line: its axis and those behind it are short, and one run (None: they are)."""
     inner = 1
-    for n in shape[line.axis + 1 :]:
-        inner *= n
+    for axis in range(len(shape) - 1, line.axis, -1):
+        if strides is not None and strides[axis - 1] != strides[axis] * shape[axis]:
+            return False
+        inner *= shape[axis]
     return inner <= NEAR
 
 
@@ -91,10 +94,10 @@ def _plane_bytes(down: Line, along: Line, shape: tuple[int, ...]) -> int:
     return size * (shape[along.axis] + along.size) * inner
 
 
-def cut(lines: tuple[Line, ...], shape: tuple[int, ...]) -> list[Step]:
+def cut(lines: tuple[Line, ...], shape: tuple[int, ...], strides: tuple[int, ...]) -> list[Step]:
     """Steps for passes in their order: neighbours down an axis and along the line become one sweep.
 
-    The first step reads the image, each further one what the step before it left in the output.
+    strides: the image's.  The first step reads the image, each further one what the step before it left in the output.
     """
     steps: list[Step] = []
     i = 0
@@ -102,8 +105,9 @@ def cut(lines: tuple[Line, ...], shape: tuple[int, ...]) -> list[Step]:
         first = lines[i]
         second = lines[i + 1] if i + 1 < len(lines) else None
         in_place = bool(steps)
-        along = _runs_along(first, shape)
-        both = second is not None and _runs_along(second, shape) != along and second.axis != first.axis
+        read = None if in_place else strides  # what an earlier step has left is C-contiguous
+        along = _runs_along(first, shape, read)
+        both = second is not None and _runs_along(second, shape, read) != along and second.axis != first.axis
         if both and second is not None:
             pair = (second, first) if along else (first, second)
             # what is behind the filtered line must be the same for both

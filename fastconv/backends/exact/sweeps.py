@@ -145,7 +145,7 @@ class SweepStep:
         p[rows.P_CVAL] = self._address(np.array([cval], np.float64))
         p[rows.P_LOAD] = loader(source)
         p[rows.P_CONSTANT_COLUMNS] = constant_columns
-        p[rows.P_DIRECT], p[rows.P_ALL] = self.direct, step.in_place
+        p[rows.P_DIRECT], p[rows.P_ALL] = self.direct, step.in_place and down is not None
         if down is not None:
             taps = down.taps
             p[rows.P_WV] = self._address(taps)
@@ -237,4 +237,3 @@ def _spread(index: np.ndarray, inner: int) -> np.ndarray:
     spread = index[:, None] * inner + np.arange(inner, dtype=np.int64)
     spread[index < 0] = -1
     return spread.reshape(-1)
-
