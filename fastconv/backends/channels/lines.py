@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 
@@ -12,7 +13,7 @@ from fastconv.loops import channels_strip
 from fastconv.loops.channels_strip import ZERO_ROW
 from fastconv.loops.vec import lanes
 
-__all__ = ["SLACK", "ZERO_ROW", "Lines", "address", "lines"]
+__all__ = ["SLACK", "ZERO_ROW", "Lines", "address", "driver", "lines"]
 
 #: samples that a loop may read or write behind a strip
 SLACK = 160
@@ -20,6 +21,11 @@ SLACK = 160
 
 def address(array: np.ndarray) -> int:
     return array.__array_interface__["data"][0]
+
+
+def driver(loop: Any) -> Any:
+    """The compiled form of a loop whose arguments are all integers; compiled on the caller's thread."""
+    return loop.compiled(*(0,) * loop.__wrapped__.__code__.co_argcount)
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,7 +91,7 @@ def lines(
         WIDE=(None,) * lanes(itemsize),
         EVERY=(None,) * every,
     )
-    channels_strip.strip.compiled(*(0,) * 15)
+    driver(channels_strip.strip)
     return Lines(
         np.ascontiguousarray(offsets, np.int64),
         np.ascontiguousarray(columns[:front]),
