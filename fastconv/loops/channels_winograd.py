@@ -26,12 +26,15 @@ LARGE = MIDDLE = SMALL = ()  # tiles of a register tile
 
 # the fields of a table: addresses of tables, samples of axes, bytes of steps
 FIELDS = (
-    "rows", "columns", "low", "high", "plane", "channels",
-    "dilation_y", "dilation_x", "blocks", "v_turn", "v_step", "m_step",
-    "out_h", "out_w", "out_channels", "u_step", "u_block", "piece",
+    "rows", "columns", "low", "high", "plane", "channels", "dilation_y", "dilation_x",
+    "blocks", "v_turn", "v_step", "m_step", "out_h", "out_w", "out_channels", "u_step", "u_block", "out_blocks", "piece",
+    "tiles_y", "tiles_x", "panel_y", "panel_x", "groups", "x_sample", "x_group", "out_sample", "out_group", "u_group",
+    "bias_group", "at_v", "at_m", "at_piece", "pixel",
 )  # fmt: skip
-(ROWS, COLUMNS, LOW, HIGH, PLANE, CHANNELS, DILATION_Y, DILATION_X, BLOCKS, V_TURN, V_STEP, M_STEP,
- OUT_H, OUT_W, OUT_CHANNELS, U_STEP, U_BLOCK, PIECE) = range(len(FIELDS))  # fmt: skip
+(ROWS, COLUMNS, LOW, HIGH, PLANE, CHANNELS, DILATION_Y, DILATION_X,
+ BLOCKS, V_TURN, V_STEP, M_STEP, OUT_H, OUT_W, OUT_CHANNELS, U_STEP, U_BLOCK, OUT_BLOCKS, PIECE,
+ TILES_Y, TILES_X, PANEL_Y, PANEL_X, GROUPS, X_SAMPLE, X_GROUP, OUT_SAMPLE, OUT_GROUP, U_GROUP,
+ BIAS_GROUP, AT_V, AT_M, AT_PIECE, PIXEL) = range(len(FIELDS))  # fmt: skip
 
 #: input channels of which the weights are turned at once
 CHUNK = 16
@@ -122,8 +125,8 @@ def panel_operands(job, source, first_block, last_block, i0, i1, j0, j1, strip, 
 
 
 @loop
-def panel_results(job, v, u, i0, i1, j0, j1, first_block, last_block, m, piece, bias, out):
-    """Outputs of the tiles i0..i1 x j0..j1 of one image, for output blocks first_block..last_block of a group.
+def panel_results(job, v, u, samples, i0, i1, j0, j1, first_block, last_block, m, piece, bias, out):
+    """Outputs of the tiles i0..i1 x j0..j1 of some images, for output blocks first_block..last_block of a group.
 
     v: the panel's V; u, bias, out: the group's first weights, bias (in whole vectors) and output; m, piece: scratch.
     """
@@ -131,7 +134,8 @@ def panel_results(job, v, u, i0, i1, j0, j1, first_block, last_block, m, piece, 
     wide = n * SIZE
     whole = len(VECTORS) * wide
     products = (len(OUTS) + len(TAPS_Y) - 1) * (len(OUTS) + len(TAPS_X) - 1)
-    tiles = (i1 - i0) * (j1 - j0)
+    each = (i1 - i0) * (j1 - j0)
+    tiles = samples * each
     turns, v_turn, v_step = _field(job, BLOCKS), _field(job, V_TURN), _field(job, V_STEP)
     m_step, u_step = _field(job, M_STEP), _field(job, U_STEP)
     for block in range(first_block, last_block):
@@ -141,23 +145,24 @@ def panel_results(job, v, u, i0, i1, j0, j1, first_block, last_block, m, piece, 
             while t < tiles:
                 at, into = a + t * len(IN) * SIZE, to + t * whole
                 if tiles - t > len(MIDDLE):
-                    product_block(at, v_turn, b, turns, into, 1, ACC, OUT, LARGE, VECTORS, IN)
+                    product_block(at, v_turn, b, turns, into, ACC, OUT, LARGE, VECTORS, IN)
                     t += len(LARGE)
                 elif tiles - t > len(SMALL):
-                    product_block(at, v_turn, b, turns, into, 1, ACC, OUT, MIDDLE, VECTORS, IN)
+                    product_block(at, v_turn, b, turns, into, ACC, OUT, MIDDLE, VECTORS, IN)
                     t += len(MIDDLE)
                 else:
-                    product_block(at, v_turn, b, turns, into, 1, ACC, OUT, SMALL, VECTORS, IN)
+                    product_block(at, v_turn, b, turns, into, ACC, OUT, SMALL, VECTORS, IN)
                     t += len(SMALL)
         for vector in range(len(VECTORS)):
             o = (block * len(VECTORS) + vector) * n
             if o < _field(job, OUT_CHANNELS):
-                _put(job, m + vector * wide, i0, i1, j0, j1, piece, o, bias, out, ACC, SIZE, OUT, VECTORS, OUTS, TAPS_Y, TAPS_X)
+                for s in range(samples):
+                    _put(job, m + s * each * whole + vector * wide, i0, i1, j0, j1, piece, o, bias,
+                         out + s * _field(job, OUT_SAMPLE), ACC, SIZE, OUT, VECTORS, OUTS, TAPS_Y, TAPS_X)  # fmt: skip
 
 
 @helper
 def _put(job, m, i0, i1, j0, j1, piece, o, bias, out, acc, size, lanes, vectors, outs_t, taps_y, taps_x):
-
     """One vector of output channels, from o on: its tiles transformed, a piece of a tile row at a time, and turned."""
     n = len(lanes)
     outs = len(outs_t)
@@ -193,18 +198,21 @@ def _put(job, m, i0, i1, j0, j1, piece, o, bias, out, acc, size, lanes, vectors,
 
 
 @loop
-def transformed_weights(weights, in_channels, out_channels, first_block, last_block, block, step, scratch, u):
-    """U of output blocks first_block..last_block; weights: address of (out_channels, in_channels, taps) of a group.
+def transformed_weights(job, weights, first_block, last_block, scratch, u):
+    """U of output blocks first_block..last_block of a group, the first of them at u.
 
-    block, step: bytes of a block and of a product in U; scratch: for the turned weights of `CHUNK` channels.
+    weights: address of the group's (out_channels, channels, taps); scratch: for those of `CHUNK` channels, turned.
     """
     n = len(OUT)
     wide = n * SIZE
     taps = len(TAPS_Y) * len(TAPS_X)
+    in_channels, out_channels = _field(job, CHANNELS), _field(job, OUT_CHANNELS)
+    step = _field(job, U_STEP)
     pitch = in_channels * taps * SIZE
-    for b in range(first_block, last_block):
+    for block in range(first_block, last_block):
+        start = u + (block - first_block) * _field(job, U_BLOCK)
         for vector in range(len(VECTORS)):
-            o = (b * len(VECTORS) + vector) * n
+            o = (block * len(VECTORS) + vector) * n
             there = out_channels - o
             for c in range(0, in_channels, CHUNK):
                 channels = min(CHUNK, in_channels - c)
@@ -217,22 +225,76 @@ def transformed_weights(weights, in_channels, out_channels, first_block, last_bl
                     else:
                         turn(at, pitch, to, wide, there, samples - f, ACC, OUT, (None,))
                 for k in range(channels):
-                    to = u + b * block + ((c + k) * len(VECTORS) + vector) * wide
+                    to = start + ((c + k) * len(VECTORS) + vector) * wide
                     tile_weights(scratch + k * taps * wide, to, step, ACC, OUT, OUTS, TAPS_Y, TAPS_X)
 
 
+@loop
+def run_panels(operands, results, job, x, u, bias, out, scratch, first, last):
+    """Panels first..last of the batch, counted along samples, groups, tile rows, tile columns: each all in one.
+
+    operands, results: addresses of `panel_operands` and `panel_results`; scratch: for one panel.
+    """
+    tiles_y, tiles_x = _field(job, TILES_Y), _field(job, TILES_X)
+    panel_y, panel_x = _field(job, PANEL_Y), _field(job, PANEL_X)
+    down, across = (tiles_y + panel_y - 1) // panel_y, (tiles_x + panel_x - 1) // panel_x
+    groups = _field(job, GROUPS)
+    v, m = scratch + _field(job, AT_V), scratch + _field(job, AT_M)
+    piece = scratch + _field(job, AT_PIECE)
+    for panel in range(first, last):
+        i0, j0 = panel // across % down * panel_y, panel % across * panel_x
+        i1, j1 = min(i0 + panel_y, tiles_y), min(j0 + panel_x, tiles_x)
+        g, s = panel // (across * down) % groups, panel // (across * down * groups)
+        source = x + s * _field(job, X_SAMPLE) + g * _field(job, X_GROUP)
+        to = out + s * _field(job, OUT_SAMPLE) + g * _field(job, OUT_GROUP)
+        call_row(operands, (job, source, 0, _field(job, BLOCKS), i0, i1, j0, j1, scratch, v))
+        call_row(results, (job, v, u + g * _field(job, U_GROUP), 1, i0, i1, j0, j1, 0, _field(job, OUT_BLOCKS), m, piece,
+                           bias + g * _field(job, BIAS_GROUP), to))  # fmt: skip
+
 
 @loop
-def run_panel(operands, results, job, source, blocks, i0, i1, j0, j1, strip, v, u, out_blocks, m, piece, bias, out):
-    """A whole panel, by the functions at two addresses: all channels in, all channels out."""
-    call_row(operands, (job, source, 0, blocks, i0, i1, j0, j1, strip, v))
-    call_row(results, (job, v, u, i0, i1, j0, j1, 0, out_blocks, m, piece, bias, out))
+def run_operands(operands, job, source, samples, first_block, last_block, strip, v):
+    """V of whole images for some channel blocks; source: the first image's group."""
+    tiles_y, tiles_x = _field(job, TILES_Y), _field(job, TILES_X)
+    for s in range(samples):
+        call_row(operands, (job, source + s * _field(job, X_SAMPLE), first_block, last_block, 0, tiles_y, 0, tiles_x,
+                            strip, v + s * tiles_y * tiles_x * (_field(job, PIXEL))))  # fmt: skip
 
 
 @loop
-def run_weights(function, weights, in_channels, out_channels, first, last, block, step, scratch, u):
+def run_results(transform, results, job, v, weights, u, samples, first_block, last_block, scratch, bias, out):
+    """Outputs of whole images for some output blocks of a group.
+
+    transform: address of `transformed_weights`, which then makes U of a block at a time in ``u`` (0: u holds all of
+    it); one image is done PANEL_Y tile rows at a time, several all at once.
+    """
+    tiles_y, tiles_x = _field(job, TILES_Y), _field(job, TILES_X)
+    m, piece = scratch + _field(job, AT_M), scratch + _field(job, AT_PIECE)
+    step = _field(job, PANEL_Y) if samples == 1 else tiles_y
+    for block in range(first_block, last_block):
+        at = u
+        if transform:
+            call_row(transform, (job, weights, block, block + 1, scratch, u))
+            at = u - block * _field(job, U_BLOCK)
+        for i in range(0, tiles_y, step):
+            call_row(results, (job, v + i * tiles_x * _field(job, PIXEL), at, samples, i, min(i + step, tiles_y),
+                               0, tiles_x, block, block + 1, m, piece, bias, out))  # fmt: skip
+
+
+@loop
+def run_weights(transform, job, weights, first_block, last_block, scratch, u):
     """`transformed_weights` at an address."""
-    call_row(function, (weights, in_channels, out_channels, first, last, block, step, scratch, u))
+    call_row(transform, (job, weights, first_block, last_block, scratch, u))
 
 
-__all__ = ["FIELDS", "CHUNK", "panel_operands", "panel_results", "run_panel", "run_weights", "transformed_weights"]
+__all__ = [
+    "CHUNK",
+    "FIELDS",
+    "panel_operands",
+    "panel_results",
+    "run_operands",
+    "run_panels",
+    "run_results",
+    "run_weights",
+    "transformed_weights",
+]

@@ -17,6 +17,8 @@ from .vec import I32, Emitter, count
 
 A = 0.5**0.5
 B = 2.0**0.5
+#: numbers of a sum of products that one turn of its loop adds
+UNROLLED = 4
 
 
 # one axis: lists of vectors to lists of vectors ------------------------------------------------------------------
@@ -299,50 +301,43 @@ def put_zeros(typingctx, to, acc_t, lanes):
 
 # products --------------------------------------------------------------------------------------------------------
 @intrinsic
-def product_block(typingctx, a, a_turn, b, turns, out, fresh, acc_t, lanes, rows, vectors, inner):
-    """out[i] (+)= sum over k of a(k, i) * b[k], for ``rows`` rows i of ``vectors`` vectors: a tile of registers.
+def product_block(typingctx, a, a_turn, b, turns, out, acc_t, lanes, rows, vectors, inner):
+    """out[i] = sum over k of a(k, i) * b[k], for ``rows`` rows i of ``vectors`` vectors: a tile of registers.
 
     k runs over ``turns`` times ``inner`` numbers: a(k, i) is sample k % inner at a + (k // inner) * a_turn, rows
-    ``inner`` samples apart; b[k] and out[i] are ``vectors`` vectors, one row after another.  fresh: 1 where ``out``
-    holds nothing yet.
+    ``inner`` samples apart; b[k] and out[i] are ``vectors`` vectors, one row after another.
     """
 
     def codegen(context, builder, sig, args):
-        a, a_turn, b, turns, out, fresh = args[:6]
+        a, a_turn, b, turns, out = args[:5]
         e = _emitter(builder, acc_t, lanes)
         r_, v_, k_ = count(rows), count(vectors), count(inner)
         width = e.n * e.size
-        old = builder.icmp_signed("==", fresh, e.const(0))
-        mask = ir.Constant(ir.VectorType(ir.IntType(1), e.n), ir.Undefined)
-        zeros = ir.Constant(ir.VectorType(I32, e.n), [0] * e.n)
-        mask = builder.shuffle_vector(builder.insert_element(mask, old, ir.Constant(I32, 0)), mask, zeros)
-        places = [e.plus(out, (i * v_ + v) * width) for i in range(r_) for v in range(v_)]
-        sums = [_load_some(e, place, mask) for place in places]
-        unrolled = 4
 
-        def block(turn, carried):
+        def turn(_, carried):
             *sums, a, b = carried
 
             def some(k, carried):
                 *sums, b = carried
                 at = builder.add(a, e.times(k, e.size))
-                for kk in range(unrolled):
-                    vs = [e.load(e.plus(b, (kk * v_ + v) * width), acc_t.dtype) for v in range(v_)]
+                for kk in range(UNROLLED):
+                    row = [e.load(e.plus(b, (kk * v_ + v) * width), acc_t.dtype) for v in range(v_)]
                     for i in range(r_):
                         w = e.weight(e.plus(at, (i * k_ + kk) * e.size), 0)
                         for v in range(v_):
-                            sums[i * v_ + v] = e.fma(w, vs[v], sums[i * v_ + v])
-                return [*sums, e.plus(b, unrolled * v_ * width)]
+                            sums[i * v_ + v] = e.fma(w, row[v], sums[i * v_ + v])
+                return [*sums, e.plus(b, UNROLLED * v_ * width)]
 
-            *sums, b = e.repeat(e.const(0), e.const(k_), e.const(unrolled), [*sums, b], some)
+            *sums, b = e.repeat(e.const(0), e.const(k_), e.const(UNROLLED), [*sums, b], some)
             return [*sums, builder.add(a, a_turn), b]
 
-        *sums, _, _ = e.repeat(e.const(0), turns, e.const(1), [*sums, a, b], block)
-        for place, v in zip(places, sums, strict=True):
-            e.store(place, v, acc_t.dtype)
+        sums = [e.zero()] * (r_ * v_)
+        *sums, _, _ = e.repeat(e.const(0), turns, e.const(1), [*sums, a, b], turn)
+        for i, v in enumerate(sums):
+            e.store(e.plus(out, i * width), v, acc_t.dtype)
         return context.get_dummy_value()
 
-    return _signature(6, acc_t, lanes, rows, vectors, inner), codegen
+    return _signature(5, acc_t, lanes, rows, vectors, inner), codegen
 
 
 __all__ = ["product_block", "put_zeros", "tile_image", "tile_result", "tile_weights", "turn"]

@@ -1,127 +1,148 @@
-"""Winograd executors (first version)."""
+"""Winograd's algorithm for stride 1: F(2x2, 3x3), F(4x4, 3x3) and F(2x2, 5x5), any dilation, border and groups.
+"""
 
 from __future__ import annotations
 
-import math
-from functools import lru_cache
-from typing import Any
-
 import numpy as np
 
-from fastconv.core.border import source_index
 from fastconv.core.channels import ChannelProblem
 from fastconv.core.threads import run, scratch
 from fastconv.loops import channels_winograd as loops
-from fastconv.loops.channels_strip import ZERO_ROW
-from fastconv.loops.vec import lanes
 
 from .lines import address
+from .winograd_panels import Layout, layout
 
-TILES_AT_ONCE = {True: {1: (16, 8, 4), 2: (12, 8, 4), 3: (8, 4, 2)}, False: {1: (8, 4, 2), 2: (6, 4, 2), 3: (3, 2, 1)}}
+__all__ = ["Winograd2Executor", "Winograd4Executor"]
 
-
-def nones(n):
-    return (None,) * n
-
-
-def _up(a, b):
-    return -(-a // b)
+#: multiplications of a task, at least: a few milliseconds
+TASK = 2**26
+#: input samples from which the transformed image is made by several workers
+MANY = 2**18
 
 
-class Shape:
-    def __init__(self, p: ChannelProblem, outs: int, rows=None) -> None:
-        self.p = p
-        self.outs = outs
-        size = p.dtype.itemsize
-        self.size = size
-        wide = lanes(size)
-        c, o = p.group_in, p.group_out
-        self.lin = wide if c % wide == 0 or _up(c, wide) * wide - c < wide // 2 else wide // 2
-        self.lout = wide if o % wide == 0 or _up(o, wide) * wide - o < wide // 2 else wide // 2
-        self.blocks = _up(c, self.lin)
-        vs = _up(o, self.lout)
-        self.vectors = 2 if vs % 2 == 0 else 3 if vs % 3 == 0 else 1 if vs == 1 else 2
-        self.out_blocks = _up(vs, self.vectors)
-        self.ny, self.nx = outs + p.size[0] - 1, outs + p.size[1] - 1
-        self.products = self.ny * self.nx
-        self.tiles = tuple(self._tiles(n, d) for n, d in zip(p.out_shape, p.dilation, strict=True))
-        self.r = rows or 1
-        self.q = self.tiles[1]
-        self.sizes = TILES_AT_ONCE[wide * size == 64][self.vectors]
-        self.panel = _up(self.r * self.q, self.sizes[2]) * self.sizes[2]
-        dy, dx = p.dilation
-        self.strip = (_up(self.r, dy) * dy * outs + dy * self.ny) * (_up(self.q, dx) * dx * outs + dx * self.nx) * self.lin + 1024
-        self.v_turn = self.panel * self.lin
-        self.v_step = self.blocks * self.v_turn + 16
-        self.whole = self.vectors * self.lout
-        self.m_step = self.panel * self.whole + 16
-        px = 64
-        self.piece = max(1, px // (outs * dx)) * dx
-        self.u_step = self.blocks * self.lin * self.whole + self.whole
-        self.u_block = self.products * self.u_step
+class _WinogradExecutor:
+    """F(outs x outs) for one problem and one set of weights."""
 
-    def _tiles(self, n, d):
-        blocks = _up(n, d * self.outs)
-        return (blocks - 1) * d + min(d, n - (blocks - 1) * d * self.outs)
-
-
-class WinogradExecutor:
     name = "winograd"
+    outs = 0
+    sizes: tuple[tuple[int, int], ...] = ()
 
-    def __init__(self, problem: ChannelProblem, weight: np.ndarray, outs: int = 4, rows=None) -> None:
-        p = self.problem = problem
-        s = self.s = Shape(p, outs, rows)
-        size = s.size
-        consts: dict[str, Any] = dict(ACC=p.dtype.type, SIZE=size, IN=nones(s.lin), OUT=nones(s.lout), OUTS=nones(outs),
-            TAPS_Y=nones(p.size[0]), TAPS_X=nones(p.size[1]), VECTORS=nones(s.vectors),
-            LARGE=nones(s.sizes[0]), MIDDLE=nones(s.sizes[1]), SMALL=nones(s.sizes[2]))
-        self.f_in = loops.panel_operands.address(**consts)
-        self.f_out = loops.panel_results.address(**consts)
-        f_w = loops.transformed_weights.address(**consts)
-        self.go = loops.run_panel.compiled(*(0,) * 17)
-        # tables
-        dy, dx = p.dilation
-        h, w = p.shape
-        far = [n * d * outs + d * 8 for n, d in zip((_up(t, d) for t, d in zip(s.tiles, p.dilation)), p.dilation)]
-        rows_ = source_index(h, p.before[0], p.after[0], p.mode)
-        cols = source_index(w, p.before[1], p.after[1], p.mode)
-        table = np.full(max(far[0], len(rows_)), ZERO_ROW, np.int64)
-        table[: len(rows_)] = np.where(rows_ < 0, ZERO_ROW, rows_ * (w * size))
-        columns = np.full(max(far[1], len(cols)), -1, np.int64)
-        columns[: len(cols)] = cols
-        self.tables = table, columns
-        f = dict(rows=address(table), columns=address(columns), low=p.before[1], high=p.before[1] + w, plane=h * w * size,
-            channels=p.group_in, dilation_y=dy, dilation_x=dx, blocks=s.blocks, v_turn=s.v_turn * size, v_step=s.v_step * size,
-            m_step=s.m_step * size, out_h=p.out_shape[0], out_w=p.out_shape[1], out_channels=p.group_out, u_step=s.u_step * size,
-            u_block=s.u_block * size, piece=s.piece)
-        self.job = np.array([f[k] for k in loops.FIELDS], np.int64)
-        self.u = np.zeros(p.groups * s.out_blocks * s.u_block, p.dtype)
-        tmp = np.empty(loops.CHUNK * p.taps * s.lout + 64 * 16, p.dtype)
+    def __init__(self, problem: ChannelProblem, weight: np.ndarray, plan: Layout | None = None) -> None:
+        self.problem = problem
+        self.layout = plan = plan or layout(problem, self.outs)
+        self._operands = loops.panel_operands.address(**plan.constants)
+        self._results = loops.panel_results.address(**plan.constants)
+        self._transform = loops.transformed_weights.address(**plan.constants)
+        self._run = loops.run_panels.compiled(*(0,) * 10)
+        self._first = loops.run_operands.compiled(*(0,) * 8)
+        self._second = loops.run_results.compiled(*(0,) * 12)
+        self._job = address(plan.job)
+        self._weight = weight
+        self._kept: np.ndarray | None = None
+        if not plan.shared:
+            self.keep()
+
+    def keep(self) -> None:
+        """Transform all weights now, and keep that."""
+        p, plan = self.problem, self.layout
+        if self._kept is not None:
+            return
+        whole = plan.blocks * len(plan.constants["IN"]) == p.group_in
+        kept = (np.empty if whole else np.zeros)(plan.weights, p.dtype)
+        start = loops.run_weights.compiled(*(0,) * 7)
+        room = scratch("winograd", max(plan.scratch // p.dtype.itemsize, 2**15), p.dtype)
+        size = p.dtype.itemsize
         for g in range(p.groups):
-            loops.run_weights(f_w, address(weight) + g * p.group_out * p.group_in * p.taps * size, p.group_in, p.group_out, 0, s.out_blocks,
-                s.u_block * size, s.u_step * size, address(tmp), address(self.u) + g * s.out_blocks * s.u_block * size)
+            at = address(self._weight) + g * p.group_out * p.group_in * p.taps * size
+            to = address(kept) + g * plan.out_blocks * plan.block * size
+            start(self._transform, self._job, at, 0, plan.out_blocks, address(room), to)
+        self._kept = kept
 
-    def execute(self, x, out, bias, workers) -> None:
-        p, s = self.problem, self.s
-        size = s.size
-        b = np.zeros((p.groups, s.out_blocks * s.whole), p.dtype)
+    def execute(self, x: np.ndarray, out: np.ndarray, bias: np.ndarray | None, workers: int) -> None:
+        p, plan = self.problem, self.layout
+        padded = np.zeros((p.groups, plan.bias), p.dtype)
         if bias is not None:
-            b[:, : p.group_out] = bias.reshape(p.groups, p.group_out)
-        panels = _up(s.tiles[0], s.r)
-        h, w = p.shape
-        job = address(self.job)
+            padded[:, : p.group_out] = bias.reshape(p.groups, p.group_out)
+        while workers > 1 and plan.total(workers) > p.memory_limit:
+            workers -= 1
+        (self._blocks if plan.shared else self._panels)(x, out, padded, workers)
 
-        def task(index):
-            index, k = divmod(index, panels)
-            n, g = divmod(index, p.groups)
-            strip = scratch("winograd strip", s.strip, p.dtype)
-            v = scratch("winograd v", s.products * s.v_step, p.dtype)
-            m = scratch("winograd m", s.products * s.m_step, p.dtype)
-            piece = scratch("winograd piece", s.piece * s.outs * s.outs * s.lout + 1024, p.dtype)
-            self.go(self.f_in, self.f_out, job, address(x) + (n * p.c_in + g * p.group_in) * h * w * size, s.blocks,
-                k * s.r, min((k + 1) * s.r, s.tiles[0]), 0, s.q, address(strip), address(v),
-                address(self.u) + g * s.out_blocks * s.u_block * size, s.out_blocks, address(m), address(piece),
-                address(b) + g * s.out_blocks * s.whole * size,
-                address(out) + (n * p.c_out + g * p.group_out) * math.prod(p.out_shape) * size)
+    def _panels(self, x: np.ndarray, out: np.ndarray, bias: np.ndarray, workers: int) -> None:
+        p, plan = self.problem, self.layout
+        assert self._kept is not None
+        products = p.products // plan.panels
+        tasks = min(plan.panels, max(1, p.products // TASK)) if products < TASK else plan.panels
+        if workers > 1 and tasks < 4 * workers:
+            tasks = min(plan.panels, 4 * workers)
+        fixed = self._operands, self._results, self._job, address(x), address(self._kept), address(bias), address(out)
 
-        run(task, panels * p.batch * p.groups, workers)
+        def task(index: int) -> None:
+            room = scratch("winograd", plan.scratch // p.dtype.itemsize, p.dtype)
+            first, last = (plan.panels * k // tasks for k in (index, index + 1))
+            self._run(*fixed, address(room), first, last)
+
+        run(task, tasks, workers)
+
+    def _blocks(self, x: np.ndarray, out: np.ndarray, bias: np.ndarray, workers: int) -> None:
+        p, plan = self.problem, self.layout
+        size = p.dtype.itemsize
+        v = address(scratch("winograd image", plan.image // size, p.dtype))
+        kept = self._kept
+        plane, out_plane = (h * w * size for h, w in (p.shape, p.out_shape))
+        for start in range(0, p.batch * p.groups, plan.samples):
+            pass
+        for g in range(p.groups):
+            for n in range(0, p.batch, plan.samples):
+                samples = min(plan.samples, p.batch - n)
+                source = address(x) + (n * p.c_in + g * p.group_in) * plane
+                to = address(out) + (n * p.c_out + g * p.group_out) * out_plane
+                weights = address(self._weight) + g * p.group_out * p.group_in * p.taps * size
+                u = 0 if kept is None else address(kept) + g * plan.out_blocks * plan.block * size
+                at = address(bias) + g * plan.bias * size
+
+                def operands(index: int, parts: int = 1) -> None:
+                    room = address(scratch("winograd", plan.scratch // size, p.dtype))
+                    first, last = (plan.blocks * k // parts for k in (index, index + 1))
+                    self._first(self._operands, self._job, source, samples, first, last, room, v)
+
+                def results(index: int) -> None:
+                    room = address(scratch("winograd", plan.scratch // size, p.dtype))
+                    mine = u or address(scratch("winograd weights", plan.block, p.dtype))
+                    first, last = (plan.out_blocks * k // parts for k in (index, index + 1))
+                    self._second(0 if u else self._transform, self._results, self._job, v, weights, mine, samples,
+                                 first, last, room, at, to)  # fmt: skip
+
+                if workers > 1 and samples * p.group_in * plane >= MANY * size:
+                    run(lambda index: operands(index, plan.blocks), plan.blocks, workers)
+                else:
+                    operands(0)
+                parts = plan.out_blocks
+                run(results, parts, workers)
+
+    @classmethod
+    def serves(cls, problem: ChannelProblem) -> str:
+        if problem.kind != "conv" or problem.stride != (1, 1):
+            return "only for convolutions of stride 1"
+        if problem.size not in cls.sizes:
+            return f"only for kernels of {' or '.join(f'{a} x {b}' for a, b in cls.sizes)}"
+        return ""
+
+    @classmethod
+    def scratch_bytes(cls, problem: ChannelProblem) -> int:
+        return layout(problem, cls.outs).total(1)
+
+
+class Winograd2Executor(_WinogradExecutor):
+    """F(2x2, 3x3) and F(2x2, 5x5)."""
+
+    name = "winograd2"
+    outs = 2
+    sizes = ((3, 3), (5, 5))
+
+
+class Winograd4Executor(_WinogradExecutor):
+    """F(4x4, 3x3)."""
+
+    name = "winograd4"
+    outs = 4
+    sizes = ((3, 3),)
