@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from . import kernels as kernels
+    from . import nn as nn
     from .core.ir import Plan as Plan
     from .engine import explain as explain
     from .filters import box as box
@@ -58,6 +59,7 @@ _ROOMS = {
     "info": "information",
     "kernels": "",
     "laplace": "filters",
+    "nn": "",
     "prewitt": "filters",
     "roberts": "filters",
     "scharr": "filters",

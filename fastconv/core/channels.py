@@ -12,6 +12,7 @@ from functools import cached_property
 
 import numpy as np
 
+from .convolution import count_multiplications, count_parameters
 from .ir import Offer
 
 __all__ = ["ChannelPlan", "ChannelProblem"]
@@ -77,7 +78,7 @@ class ChannelProblem:
     def products(self) -> int:
         """Multiplications of the direct sum; borders count as if they were samples."""
         across = self.shape if self.kind == "transposed" else self.out_shape
-        return self.batch * math.prod(across) * self.c_in * self.c_out // self.groups * self.taps
+        return count_multiplications(self.c_in, self.c_out, self.taps, self.groups, self.batch * math.prod(across))
 
     @cached_property
     def input_bytes(self) -> int:
@@ -89,7 +90,7 @@ class ChannelProblem:
 
     @cached_property
     def weight_bytes(self) -> int:
-        return self.c_in * self.c_out // self.groups * self.taps * self.dtype.itemsize
+        return count_parameters(self.c_in, self.c_out, self.taps, self.groups) * self.dtype.itemsize
 
     @cached_property
     def memory_limit(self) -> int:

@@ -41,7 +41,9 @@ def wide(
         weights = w + b * (channels * n_taps * block * size)
         for y in range(rows):
             to = out + first * plane + y * out_row
-            call_row(function, (x + y * row, channel, taps, n_taps, channels, weights, bias + first * size, to, plane, n))
+            call_row(
+                function, (x + y * row, channel, taps, n_taps, channels, weights, bias + first * size, to, plane, n)
+            )
 
 
 @loop

@@ -26,7 +26,7 @@ import numpy as np
 
 from fastconv.core.channels import ChannelProblem
 
-__all__ = ["EXECUTORS", "Executor", "executor"]
+__all__ = ["EXECUTORS", "Executor", "executor", "refusals"]
 
 
 class Executor(Protocol):
@@ -47,7 +47,10 @@ class Executor(Protocol):
 
 #: method -> the module of this package and the class in it; imported when first asked for
 EXECUTORS: dict[str, tuple[str, str]] = {
+    "direct": ("direct", "DirectExecutor"),
     "depthwise": ("depthwise", "DepthwiseExecutor"),
+    "winograd2": ("winograd", "Winograd2Executor"),
+    "winograd4": ("winograd", "Winograd4Executor"),
 }
 
 
@@ -56,3 +59,15 @@ def executor(method: str) -> type[Executor]:
     """The class that executes a method."""
     module, name = EXECUTORS[method]
     return getattr(importlib.import_module(f".{module}", __name__), name)
+
+
+def refusals(problem: ChannelProblem) -> dict[str, str]:
+    """For every algorithm "" or, in words, why it cannot serve: its kind of problem, or too much memory."""
+    found = {}
+    for method in EXECUTORS:
+        kind = executor(method)
+        reason = kind.serves(problem)
+        if not reason and method.startswith("winograd") and kind.scratch_bytes(problem) > problem.memory_limit:
+            reason = "its tiles take more memory than a quarter of image and output, and four times the weights"
+        found[method] = reason
+    return found

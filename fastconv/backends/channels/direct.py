@@ -38,7 +38,7 @@ def nones(n: int) -> tuple[None, ...]:
 
 def registers() -> int:
     """Vector registers that a tile's sums may take."""
-    return 28 if vector_bytes() == 64 else 12
+    return 24 if vector_bytes() == 64 else 12
 
 
 def tap_offsets(problem: ChannelProblem, rows: Lines) -> np.ndarray:
@@ -92,10 +92,10 @@ def _deep(problem: ChannelProblem) -> _Deep:
     itemsize, (ho, wo) = problem.dtype.itemsize, problem.out_shape
     n = lanes(itemsize)
     needed = -(-problem.group_out // n)
-    vectors = min(2, needed) if needed != 3 or registers() < 28 else 3
-    room = registers() // vectors if vectors < 3 else 9
+    vectors = min(2, needed) if needed != 3 or registers() < 24 else 3
+    room = registers() // vectors
     pixels = -(-wo // -(-wo // room))
-    rows = min(ho, max(1, room // pixels))
+    rows = min(ho, max(1, (room + 2) // pixels))
     rows = -(-ho // -(-ho // rows))
     token = np.dtype(problem.dtype).type
     common = {"ACC": token, "SIZE": itemsize, "LANES": n, "VECTORS": nones(vectors)}

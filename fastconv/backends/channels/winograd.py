@@ -1,5 +1,4 @@
-"""Winograd's algorithm for stride 1: F(2x2, 3x3), F(4x4, 3x3) and F(2x2, 5x5), any dilation, border and groups.
-"""
+"""Winograd's algorithm for stride 1: F(2x2, 3x3), F(4x4, 3x3) and F(2x2, 5x5), any dilation, border and groups."""
 
 from __future__ import annotations
 
