@@ -48,6 +48,7 @@ class Executor(Protocol):
 #: method -> the module of this package and the class in it; imported when first asked for
 EXECUTORS: dict[str, tuple[str, str]] = {
     "depthwise": ("depthwise", "DepthwiseExecutor"),
+    "polyphase": ("polyphase", "PolyphaseExecutor"),
 }
 
 
