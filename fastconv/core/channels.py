@@ -122,3 +122,8 @@ class ChannelPlan:
     def multiplications(self) -> float:
         """Multiplications for each output sample."""
         return next(offer.multiplications for offer in self.offers if offer.method == self.method)
+
+    def __str__(self) -> str:
+        from .describe_channels import describe_channels
+
+        return describe_channels(self)

@@ -119,8 +119,8 @@ def deep(
     """Output rows of the blocks b0..b1 of ``lanes`` output channels each.
 
     x: address of the strip, tap (0, 0) of output (0, 0); channel, row, step: bytes between its channels, between output
-    rows and between output columns; most: input channels of a block; w: weights packed [block][channel][tap][lane] where
-    ``packed``, else the raw rows, ``w_pitch`` bytes apart, which ``pack`` turns into ``panel``; start: what the
+    rows and between output columns; most: input channels of a block; w: weights packed [block][channel][tap][lane]
+    where ``packed``, else the raw rows, ``w_pitch`` bytes apart, which ``pack`` turns into ``panel``; start: what the
     sums start with, [block][lane]; rows, pixels: of a tile; n_rows, n_pixels: of the output; some: output channels
     in all; sums: scratch for the tiles' sums, ``tile`` bytes each; tile_rows, tile_row: the tile's function and that
     of a single row (for the rows left over); store_rows, store_row: likewise.

@@ -132,7 +132,7 @@ def depthwise_conv2d(
 
     Parameters
     ----------
-    weight : array (C m, 1, kH, kW) for any depth multiplier m; output channels ``c m`` to ``c m + m - 1`` see channel c.
+    weight : array (C m, 1, kH, kW) for any depth multiplier m; outputs ``c m`` to ``c m + m - 1`` see channel c.
     {options}
 
     Returns

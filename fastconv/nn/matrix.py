@@ -31,7 +31,7 @@ def conv_matrix(
     """The matrix C of a convolution: ``C @ x.ravel()`` is ``conv2d(x, weight, ...).ravel()``.
 
     ``C.T @ y.ravel()`` is ``conv_transpose2d(y, weight, ...).ravel()``, with the output_padding that returns to
-    ``input_shape``: why that one is called transposed.  For learning and for tests; it takes one entry for each product.
+    ``input_shape``.  For learning and for tests: it has an entry for each product.
 
     Parameters
     ----------

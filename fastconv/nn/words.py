@@ -13,14 +13,14 @@ OPTIONS = {
     "x": "array (N, C, H, W) or (C, H, W) of floats, or of integers (bool counts as one).  Empty batches are legal.",
     "bias": "None, or one number of x's dtype for each output channel.",
     "stride": "samples between neighbouring outputs: an integer of at least 1, or a pair (rows, columns).",
-    "padding": """samples added around the image: an integer, a pair (rows, columns), a pair of pairs (before, after), "valid"
-        (none), "same" or "same_lower": outputs ``ceil(n / stride)``, an odd sample behind ("same") or in front.""",
+    "padding": """samples around the image: an integer, a pair (rows, columns), a pair of pairs (before, after),
+        "valid" (none), "same" or "same_lower": outputs ``ceil(n / stride)``, an odd sample behind ("same") or in front.""",
     "dilation": "samples between neighbouring taps: an integer of at least 1, or a pair (rows, columns).",
     "groups": "the channels fall into so many groups that do not see each other.",
     "padding_mode": f"what the padding holds, one of {', '.join(MODES)} (zeros for constant).",
     "out": "None, or a writable array of the result's shape and dtype; it may overlap the others.",
-    "method": """"auto" takes the cheapest algorithm; "direct", "winograd", "matrix", "depthwise", "polyphase" or "separable"
-        asks for one.  "auto" may use Winograd's algorithms, equal within `explain`'s bound for finite input: a NaN or an
+    "method": """"auto" takes the cheapest algorithm; "direct", "winograd", "depthwise" or "polyphase" asks
+        for one.  "auto" may use Winograd's algorithms, equal within `explain`'s bound for finite input: a NaN or
         infinity spreads over a tile.  "direct" avoids them.""",
     "backend": '"auto" or "cpu".',
     "workers": "most threads to use; None takes what the machine allows.  The result is the same for any number.",

@@ -35,13 +35,11 @@ TILE_ERROR = {("winograd2", 3): 4.0, ("winograd2", 5): 16.0, ("winograd4", 3): 3
 WHY = {
     "direct": "register tiles over padded strips: nothing is multiplied but samples and weights",
     "depthwise": "every filter reads one channel: rows are filtered where they lie",
-    "matrix": "one tap: a matrix product of the weights and the pixels",
     "polyphase": "each output phase is a small convolution: no zero is ever put between samples",
     "winograd2": "Winograd's tiles of 2 x 2 outputs take fewer multiplications, and err no more than a direct sum",
     "winograd4": "Winograd's tiles of 4 x 4 outputs take fewest multiplications, within the bound on the error",
-    "separable": "every slice of the weights is a column times a row: two passes",
 }
-METHODS = ("direct", "winograd", "winograd2", "winograd4", "matrix", "depthwise", "polyphase", "separable")
+METHODS = ("direct", "winograd", "winograd2", "winograd4", "depthwise", "polyphase")
 
 
 @lru_cache(maxsize=1)

@@ -51,6 +51,7 @@ EXECUTORS: dict[str, tuple[str, str]] = {
     "depthwise": ("depthwise", "DepthwiseExecutor"),
     "winograd2": ("winograd", "Winograd2Executor"),
     "winograd4": ("winograd", "Winograd4Executor"),
+    "polyphase": ("polyphase", "PolyphaseExecutor"),
 }
 
 

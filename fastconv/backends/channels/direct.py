@@ -59,7 +59,8 @@ class _Bands:
     band: int  # output rows of a strip
 
 
-def _bands(problem: ChannelProblem, every: int) -> _Bands:
+def _bands(problem: ChannelProblem, every: int, step: int) -> _Bands:
+    # bands are whole multiples of a tile's rows
     rows = lines(problem.shape, problem.before, problem.after, problem.mode, problem.dtype.itemsize, every)
     n = problem.out_shape[0]
     one = problem.group_in * rows.row * problem.dtype.itemsize
@@ -67,6 +68,7 @@ def _bands(problem: ChannelProblem, every: int) -> _Bands:
     fit = (budget // max(one, 1) - problem.reach[0] - 1) // problem.stride[0] + 1
     band = max(1, min(n, fit))
     band = -(-n // -(-n // band))
+    band = -(-band // step) * step
     channel = ((band - 1) * problem.stride[0] + problem.reach[0] + 1) * rows.row
     line = 64 // problem.dtype.itemsize
     channel = -(-channel // line) * line
@@ -113,7 +115,7 @@ def _deep(problem: ChannelProblem) -> _Deep:
     pack = loops.deep_pack.address(**common, LANES_T=nones(n))
     most = max(1, min(problem.group_in, PANEL_BYTES // (problem.taps * vectors * n * itemsize)))
     most = -(-problem.group_in // -(-problem.group_in // most))
-    bands = _bands(problem, 1)
+    bands = _bands(problem, 1, rows)
     tiles = -(-bands.band // rows) + bands.band % rows
     sums = rows * pixels * vectors * n * (1 if most == problem.group_in else tiles * -(-wo // pixels))
     driver(loops.deep)
