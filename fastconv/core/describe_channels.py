@@ -34,7 +34,8 @@ def describe_channels(plan: ChannelPlan) -> str:
         f"{p.c_out} x {p.out_shape[0]} x {p.out_shape[1]} {p.dtype}",
         f"kernel {p.size[0]} x {p.size[1]}",
     ]
-    parts += [f"{word} {a if a == b else f'{a} x {b}'}" for word, (a, b) in (("stride", p.stride), ("dilation", p.dilation))
+    steps = (("stride", p.stride), ("dilation", p.dilation))
+    parts += [f"{word} {a if a == b else f'{a} x {b}'}" for word, (a, b) in steps
               if (a, b) != (1, 1)]  # fmt: skip
     if p.groups > 1:
         parts.append(f"{p.groups} groups")
