@@ -14,7 +14,7 @@ OPTIONS = {
     "bias": "None, or one number of x's dtype for each output channel.",
     "stride": "samples between neighbouring outputs: an integer of at least 1, or a pair (rows, columns).",
     "padding": """samples around the image: an integer, a pair (rows, columns), a pair of pairs (before, after),
-        "valid" (none), "same" or "same_lower": output ``ceil(n / stride)``, the odd one behind ("same") or in front.""",
+        "valid" (none), "same" or "same_lower": output ``ceil(n / stride)``, odd one behind ("same") or in front.""",
     "dilation": "samples between neighbouring taps: an integer of at least 1, or a pair (rows, columns).",
     "groups": "the channels fall into so many groups that do not see each other.",
     "padding_mode": f"what the padding holds, one of {', '.join(MODES)} (zeros for constant).",
