@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from . import kernels as kernels
     from . import ndimage as ndimage
     from .acceleration import accelerate as accelerate
+    from . import nn as nn
     from .core.ir import Plan as Plan
     from .engine import explain as explain
     from .filters import box as box
@@ -62,6 +63,7 @@ _ROOMS = {
     "kernels": "",
     "laplace": "filters",
     "ndimage": "",
+    "nn": "",
     "prewitt": "filters",
     "roberts": "filters",
     "scharr": "filters",
