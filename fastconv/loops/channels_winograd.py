@@ -37,7 +37,7 @@ FIELDS = (
  BIAS_GROUP, AT_V, AT_M, AT_PIECE, PIXEL) = range(len(FIELDS))  # fmt: skip
 
 #: input channels of which the weights are turned at once
-CHUNK = 16
+CHUNK = 64
 
 
 @helper
@@ -256,9 +256,13 @@ def run_panels(operands, results, job, x, u, bias, out, scratch, first, last):
 def run_operands(operands, job, source, samples, first_block, last_block, strip, v):
     """V of whole images for some channel blocks; source: the first image's group."""
     tiles_y, tiles_x = _field(job, TILES_Y), _field(job, TILES_X)
+    step, pixel = _field(job, PANEL_Y), _field(job, PIXEL)
     for s in range(samples):
-        call_row(operands, (job, source + s * _field(job, X_SAMPLE), first_block, last_block, 0, tiles_y, 0, tiles_x,
-                            strip, v + s * tiles_y * tiles_x * (_field(job, PIXEL))))  # fmt: skip
+        image = source + s * _field(job, X_SAMPLE)
+        for i in range(0, tiles_y, step):
+            to = v + (s * tiles_y + i) * tiles_x * pixel
+            last = min(i + step, tiles_y)
+            call_row(operands, (job, image, first_block, last_block, i, last, 0, tiles_x, strip, to))
 
 
 @loop

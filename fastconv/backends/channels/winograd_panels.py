@@ -33,8 +33,10 @@ PANEL_BYTES = 320 * 1024
 #: which that pays
 SHARED_TILES = 64
 SHARED_WEIGHTS = 512 * 1024
+#: bytes of a block's transformed weights, at most, where a block of one vector can have so few
+BLOCK_BYTES = 640 * 1024
 #: columns of outputs turned from channel vectors to rows at once
-PIECE = 64
+PIECE = 32
 #: samples behind each part of scratch that whole vectors may touch
 _SLACK = 256
 
@@ -95,24 +97,32 @@ def layout(p: ChannelProblem, outs: int, shared: bool | None = None, tiles_at_on
     lanes_in, lanes_out = _lanes(p.group_in, wide), _lanes(p.group_out, wide)
     blocks, vectors_out = _up(p.group_in, lanes_in), _up(p.group_out, lanes_out)
     vectors = 2 if vectors_out % 2 == 0 else 3 if vectors_out % 3 == 0 else min(vectors_out, 2)
-    out_blocks = _up(vectors_out, vectors)
-    whole = vectors * lanes_out
     ny, nx = (outs + k - 1 for k in p.size)
     products = ny * nx
-    register_tiles = REGISTER_TILES[vectors]
     dy, dx = p.dilation
     tiles_y, tiles_x = (_tiles(n, d, outs) for n, d in zip(p.out_shape, p.dilation, strict=True))
     piece = max(1, PIECE // (outs * dx)) * dx
+    one_vector = products * blocks * lanes_in * lanes_out * size  # bytes of its transformed weights
+    if shared is None:
+        shared = tiles_y * tiles_x <= SHARED_TILES and vectors_out * one_vector >= SHARED_WEIGHTS
+    if shared and vectors * one_vector > BLOCK_BYTES:
+        vectors = 1
+    whole = vectors * lanes_out
+    out_blocks = _up(vectors_out, vectors)
     u_step = blocks * lanes_in * whole + whole
     u_block = products * u_step
     weights = p.groups * out_blocks * u_block
-    if shared is None:
-        shared = tiles_y * tiles_x <= SHARED_TILES and weights // p.groups * size >= SHARED_WEIGHTS
+    register_tiles = REGISTER_TILES[vectors]
     tile_samples = products * blocks * lanes_in
+
+    def covered(tiles: int) -> int:
+        """Tiles that the register tiles for some tiles touch."""
+        whole = tiles // register_tiles[0] * register_tiles[0]
+        return whole + min((n for n in (0, *register_tiles) if n >= tiles - whole))
 
     def parts(samples: int, panel: tuple[int, int], image: int) -> tuple[int, ...]:
         """Samples of strip, V, M, piece; ``image``: tiles of V."""
-        at_once = _up(samples * panel[0] * panel[1], register_tiles[-1]) * register_tiles[-1] + register_tiles[-1]
+        at_once = covered(samples * panel[0] * panel[1])
         rows = _up(panel[0], dy) * dy * outs + dy * (ny - outs)
         columns = _up(panel[1], dx) * dx * outs + dx * (nx - outs)
         strip = rows * columns * lanes_in + lanes_in * lanes_in
@@ -129,7 +139,7 @@ def layout(p: ChannelProblem, outs: int, shared: bool | None = None, tiles_at_on
     if shared:
         room = max(1, SHARED_TILES // (tiles_y * tiles_x))
         samples = min(p.batch, room)
-        panel = (max(dy, 24 // tiles_x // dy * dy) if samples == 1 else tiles_y, tiles_x)
+        panel = (max(dy, 16 // tiles_x // dy * dy) if samples == 1 else tiles_y, tiles_x)
         panel = (min(panel[0], tiles_y), tiles_x)
     else:
         samples = 1
@@ -146,9 +156,9 @@ def layout(p: ChannelProblem, outs: int, shared: bool | None = None, tiles_at_on
                 if workers == 2 and 2 * sum(parts(1, panel, 0)) * size + weights * size > limit:
                     continue
             break
-    image = _up(samples * tiles_y * tiles_x, 4) * 4 + register_tiles[-1] if shared else 0
+    image = covered(samples * tiles_y * tiles_x) + covered(1) if shared else 0
     strip, v, m, piece_samples = parts(samples, panel, image)
-    at_once = _up(samples * panel[0] * panel[1], register_tiles[-1]) * register_tiles[-1] + register_tiles[-1]
+    at_once = covered(samples * panel[0] * panel[1])
     tables = _table(p, 0, tiles_y, outs, ZERO_ROW, p.shape[1] * size), _table(p, 1, tiles_x, outs, -1, 1)
     h, w = p.shape
     out_plane = p.out_shape[0] * p.out_shape[1]
