@@ -150,8 +150,8 @@ class _Tables:
         w = weight.reshape(p.groups, p.group_in, p.group_out, *p.size)
         for many in self.blocks:
             row = [channel, many, self.kinds.index(many)]
-            for taps in self.y.taps:
-                ky = [k for k, _ in taps]
+            for ordered in self.y.taps:
+                ky = [k for k, _ in ordered]
                 for kx in columns:
                     part = w[:, :, channel : channel + many][:, :, :, ky][..., kx]  # group, in, out, ky, kx
                     part = np.ascontiguousarray(part.transpose(0, 1, 3, 4, 2)).reshape(p.groups, -1)
