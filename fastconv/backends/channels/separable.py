@@ -117,7 +117,8 @@ class SeparableExecutor:
                 t.driver(self.job, source, base, taps, nothing, inner, n * d.c_in, (n + 1) * d.c_in, y0, yb)
                 to = target + n * p.c_out * plane + ya * row
                 self.driver(
-                    strip + (ya - y0) * row, d.c_out, pitch, zero, mixing, start, to, plane, size, (yb - ya) * d.out_shape[1], self.full, self.tail, *self.functions,
+                    strip + (ya - y0) * row, d.c_out, pitch, zero, mixing, start, to, plane, size,
+                    (yb - ya) * d.out_shape[1], self.full, self.tail, *self.functions,
                 )  # fmt: skip
 
         run(part, len(parts), workers)
