@@ -165,7 +165,7 @@ FIELDS = (
     "channels", "size", "plane_in", "plane_out", "stride", "height", "width", "row_out", "chunk", "low", "image_rows",
     "row_strip", "channel_strip", "before", "n_in", "left", "right", "after", "strip_row", "tap_rows", "most_rows",
     "row_counts", "functions", "n_functions", "row_scratch", "folds", "fold_rows", "fold_columns", "interleave",
-    "fill", "fold",
+    "fill", "fold", "flat", "steps",
 )  # fmt: skip
 
 
@@ -176,14 +176,15 @@ def polyphase(job, blocks, x, out, w, bias, strip, scratch, b0, b1, t0, t1):
     job: table of what `FIELDS` names; blocks: [block] of (channel, channels, functions' row) and of the weights'
     byte offsets by row phase and column function; x, out, bias: addresses of the group's first channels.
     Row ``stride * t + f`` has ``row_counts[f]`` rows of taps at ``tap_rows[f]``, byte offsets into the strip.  folds:
-    the rows are those of a padded image and are added where the border's tables say.
+    the rows are those of a padded image and are added where the border's tables say.  flat: phases of a row that are
+    narrow enough for all rows of a chunk to be summed as one, padding between them and all; 0: row by row.
     """
     (channels, size, plane_in, plane_out, stride, height, width, row_out, chunk, low, image_rows, row_strip,
      channel_strip, before, n_in, left, right, after, strip_row, tap_rows, most_rows, row_counts, functions,
-     n_functions, row_scratch, folds, fold_rows, fold_columns, interleave, fill, fold) = (
+     n_functions, row_scratch, folds, fold_rows, fold_columns, interleave, fill, fold, flat, steps) = (
         job[0], job[1], job[2], job[3], job[4], job[5], job[6], job[7], job[8], job[9], job[10], job[11], job[12],
         job[13], job[14], job[15], job[16], job[17], job[18], job[19], job[20], job[21], job[22], job[23], job[24],
-        job[25], job[26], job[27], job[28], job[29], job[30])  # fmt: skip
+        job[25], job[26], job[27], job[28], job[29], job[30], job[31], job[32])  # fmt: skip
     if folds:
         for b in range(b0, b1):
             for k in range(blocks[b, 1]):
@@ -200,6 +201,18 @@ def polyphase(job, blocks, x, out, w, bias, strip, scratch, b0, b1, t0, t1):
         for b in range(b0, b1):
             channel, many, kind = blocks[b, 0], blocks[b, 1], blocks[b, 2]
             for f in range(stride):
+                if flat:
+                    outputs = ((tb - ta - 1) * (row_strip // size) + steps) * flat
+                    call_row(fetch(functions + 8 * kind, np.int64),
+                             (strip, channels, channel_strip, tap_rows + 8 * f * most_rows,
+                              fetch(row_counts + 8 * f, np.int64), w + blocks[b, 3 + f], bias + channel * size,
+                              scratch, row_scratch, outputs))  # fmt: skip
+                    for k in range(many):
+                        for t in range(ta, min(tb, (height - f + stride - 1) // stride)):
+                            source = scratch + k * row_scratch + (t - ta) * row_strip * flat
+                            to = out + (channel + k) * plane_out + (t * stride + f) * row_out
+                            call_row(interleave, (source, 0, to, 1, width))
+                    continue
                 for t in range(ta, tb):
                     y = t * stride + f
                     if y >= height:

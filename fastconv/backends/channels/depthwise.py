@@ -25,9 +25,10 @@ UNROLLED = 49
 BLOCKS = (8, 7, 4, 2, 1)
 #: bytes of padded rows worked on at a time
 STRIP_BYTES = 64 * 1024
-#: products of one task, and how many are worth handing out at all
+#: products of the longest and of the shortest task, and how many are worth handing out at all (about 150 us)
 TASK_PRODUCTS = 16_000_000
-SERIAL_PRODUCTS = 2_000_000
+SHORT_PRODUCTS = 2_500_000
+SERIAL_PRODUCTS = 5_000_000
 
 
 class Shape(NamedTuple):
@@ -151,7 +152,7 @@ def tasks(products: int, planes: int, height: int, step: int, workers: int) -> l
     """Parts (planes p0..p1, output rows y0..y1) for the workers; row bands are multiples of ``step``."""
     if products <= SERIAL_PRODUCTS or (workers == 1 and products <= TASK_PRODUCTS):
         return [(0, planes, 0, height)]
-    wanted = max(workers, min(4 * workers, products // SERIAL_PRODUCTS), -(-products // TASK_PRODUCTS))
+    wanted = max(workers, min(4 * workers, products // SHORT_PRODUCTS), -(-products // TASK_PRODUCTS))
     if wanted <= planes:
         cuts = [planes * i // wanted for i in range(wanted + 1)]
         return [(a, b, 0, height) for a, b in pairwise(cuts)]

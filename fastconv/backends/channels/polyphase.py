@@ -90,7 +90,12 @@ class _Tables:
         # phases and vectors of a tile
         self.groups = [x.taps] if x.stride <= DEALT else [[taps] for taps in x.taps]
         phases = len(self.groups[0])
-        vectors = 2 if x.outputs // phases >= 2 * n else 1
+        # narrow rows are summed as one, the padding between them too, where that fills vectors better
+        together = (self.chunk - 1) * li.row + x.steps
+        alone = x.steps / (-(-x.steps // n) * n)
+        filled = self.chunk * x.steps / (-(-together // n) * n)
+        flat = not self.folds and len(self.groups) == 1 and filled > 1.1 * alone
+        vectors = 2 if (together if flat else x.outputs // phases) >= 2 * n else 1
         most = max(1, (24 if n * size == 64 else 12) // (phases * vectors))
         self.blocks = _split(p.group_out, min(most, 6 if vectors == 2 else 12))
         self.kinds = sorted(set(self.blocks))
@@ -110,11 +115,12 @@ class _Tables:
         for f, taps in enumerate(y.taps):
             self.tap_rows[f, : len(taps)] = [(offset - y.low) * li.row * size for _, offset in taps]
         self.row_counts = np.array([len(taps) for taps in y.taps], np.int64)
-        row = x.outputs + SLACK
+        row = (together * phases if flat else x.outputs) + SLACK
         rows = (1 if self.folds else 0) + (len(self.groups) + 1 if len(self.groups) > 1 else 0)
-        self.scratch_samples = max(self.blocks, default=1) * (1 + row * max(1, rows)) if rows else 0
+        rows += int(flat)
+        self.scratch_samples = max(self.blocks, default=1) * (1 + row * rows) if rows else 0
         some = {"ACC": token(p.dtype), "SIZE": size}
-        plain = loops.interleave_row.address(**some) if len(self.groups) > 1 else 0
+        plain = loops.interleave_row.address(**some) if len(self.groups) > 1 or flat else 0
         fill = loops.fill_row.address(**some) if self.folds else 0
         fold = loops.fold_row.address(**some) if self.folds else 0
         self.fold_rows, self.fold_columns = y.targets, x.targets
@@ -128,7 +134,7 @@ class _Tables:
             "most_rows": self.most, "row_counts": address(self.row_counts), "functions": address(self.functions),
             "n_functions": len(self.groups), "row_scratch": row * size, "folds": int(self.folds),
             "fold_rows": address(self.fold_rows), "fold_columns": address(self.fold_columns), "interleave": plain,
-            "fill": fill, "fold": fold,
+            "fill": fill, "fold": fold, "flat": phases if flat else 0, "steps": x.steps,
         }  # fmt: skip
         self.job = np.array([values[name] for name in loops.FIELDS], np.int64)
         table = np.zeros((1, 3), np.int64)
@@ -150,8 +156,8 @@ class _Tables:
         w = weight.reshape(p.groups, p.group_in, p.group_out, *p.size)
         for many in self.blocks:
             row = [channel, many, self.kinds.index(many)]
-            for taps in self.y.taps:
-                ky = [k for k, _ in taps]
+            for ordered in self.y.taps:
+                ky = [k for k, _ in ordered]
                 for kx in columns:
                     part = w[:, :, channel : channel + many][:, :, :, ky][..., kx]  # group, in, out, ky, kx
                     part = np.ascontiguousarray(part.transpose(0, 1, 3, 4, 2)).reshape(p.groups, -1)
