@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from . import kernels as kernels
     from . import ndimage as ndimage
-    from .acceleration import accelerate as accelerate
     from . import nn as nn
+    from .acceleration import accelerate as accelerate
     from .core.ir import Plan as Plan
     from .engine import explain as explain
     from .filters import box as box

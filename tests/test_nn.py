@@ -195,6 +195,27 @@ def test_depthwise_and_separable() -> None:
     exact = np.einsum("op,nphw->nohw", p[:, :, 0, 0], middle) + b[:, None, None]
     found = nn.separable_conv2d(x, d, p, b, stride=2, padding=1, padding_mode="wrap")
     np.testing.assert_allclose(found, exact, atol=1e-12)
+    options = {"stride": 2, "padding": 1, "padding_mode": "wrap"}
+    # one after the other, in float32, by a view, from integers, of one sample, into an output of the caller's
+    np.testing.assert_allclose(nn.separable_conv2d(x, d, p, b, method="direct", **options), exact, atol=1e-12)
+    narrow = [a.astype(np.float32) for a in (x, d, p, b)]
+    np.testing.assert_allclose(nn.separable_conv2d(*narrow, **options), exact, atol=1e-4)
+    np.testing.assert_allclose(nn.separable_conv2d(x[::-1], d, p, b, **options), exact[::-1], atol=1e-12)
+    np.testing.assert_allclose(nn.separable_conv2d(x[1], d, p, b, **options), exact[1], atol=1e-12)
+    out = np.zeros((2, 4, 5, 12))[..., ::2]
+    assert nn.separable_conv2d(x, d, p, b, out=out, **options) is out
+    np.testing.assert_array_equal(out, found)
+    whole = [np.rint(a * 4).astype(np.int16) for a in (x, d, p)]
+    np.testing.assert_array_equal(
+        nn.separable_conv2d(*whole, **options),
+        nn.separable_conv2d(*(a.astype(np.float64) for a in whole), **options),
+    )
+    assert nn.separable_conv2d(x[:0], d, p, b, **options).shape == (0, 4, 5, 6)
+    for wrong, name in ((p[:, :5], "weight"), (np.ones((4, 6, 3, 3)), "pointwise"), (p[0], "pointwise")):
+        with pytest.raises(ValueError, match=f"{name} must be"):
+            nn.separable_conv2d(x, d, wrong, b, **options)
+    with pytest.raises(ValueError, match="bias must be"):
+        nn.separable_conv2d(x, d, p, b[:3], **options)
     assert np.array_equal(nn.pointwise(x, p[:, :3, 0, 0]), nn.conv2d(x, np.ascontiguousarray(p[:, :3])))
 
 

@@ -30,6 +30,7 @@ from fastconv.core.padding import (
     pair,
     transposed_padding_of,
 )
+from fastconv.core.separable import SeparableProblem
 from fastconv.plan.channels import METHODS, choose_channels
 
 from .arrays import as_numbers
@@ -192,21 +193,10 @@ def run_channels(
     """
     x, weight, bias = _checked(x, weight, bias)
     call = _call(kind, x, weight, options)
-    channels = call.out_shape[-3]
-    if bias is not None and bias.shape != (channels,):
-        raise bad_value("bias", bias, f"of shape ({channels},), one number for each output channel")
+    _check_bias(bias, call.out_shape[-3])
     limit = threads.worker_count(workers)
     dtype = _out_dtype(x.dtype)
-    target = out
-    if out is None:
-        target = out = np.empty(call.out_shape, dtype)
-    else:
-        _checked_out(out, call.out_shape, dtype)
-        if not _plain_memory(out, dtype) or any(
-            isinstance(a, np.ndarray) and np.may_share_memory(out, a) for a in (x, weight, bias)
-        ):
-            target = np.empty(call.out_shape, dtype)
-    assert target is not None
+    out, target = _targets(out, call.out_shape, dtype, x, weight, bias)
     if call.plan is None:
         target[...] = 0
         if bias is not None:
@@ -220,6 +210,21 @@ def run_channels(
     if target is not out:
         out[...] = target
     return out
+
+
+def _check_bias(bias: np.ndarray | None, channels: int) -> None:
+    if bias is not None and bias.shape != (channels,):
+        raise bad_value("bias", bias, f"of shape ({channels},), one number for each output channel")
+
+
+def _targets(out: Any, shape: tuple[int, ...], dtype: np.dtype, *others: Any) -> tuple[np.ndarray, np.ndarray]:
+    """What the caller gets, and the array in plain memory that is computed: the same one where it can be."""
+    if out is None:
+        out = np.empty(shape, dtype)
+        return out, out
+    _checked_out(out, shape, dtype)
+    shared = any(isinstance(a, np.ndarray) and np.may_share_memory(out, a) for a in others)
+    return out, np.empty(shape, dtype) if shared or not _plain_memory(out, dtype) else out
 
 
 def _array(weight: np.ndarray | Prepared) -> np.ndarray:
@@ -333,15 +338,45 @@ def explain_channels(kind: str, shape: Any, weight_shape: tuple[int, ...], dtype
     return call.plan
 
 
-def run_separable(x: Any, depthwise: Any, pointwise: Any, bias: Any, **options: Any) -> np.ndarray:
-    """`fastconv.nn.separable_conv2d`: depthwise, then 1 x 1."""
-    shared = {"method": "auto", "backend": options["backend"], "workers": options["workers"]}
-    middle = run_channels(
-        "conv", x, depthwise, None, stride=options["stride"], padding=options["padding"], output_padding=0,
-        dilation=options["dilation"], groups=max(1, x.shape[-3]), padding_mode=options["padding_mode"], out=None,
-        **shared,
-    )  # fmt: skip
-    return run_channels(
-        "conv", middle, pointwise, bias, stride=1, padding=0, output_padding=0, dilation=1, groups=1,
-        padding_mode="constant", out=options["out"], **shared,
-    )  # fmt: skip
+def run_separable(
+    x: Any, depthwise: Any, pointwise: Any, bias: Any, *, out: np.ndarray | None, workers: int | None, **options: Any
+) -> np.ndarray:
+    """`fastconv.nn.separable_conv2d`: depthwise, then 1 x 1, strip by strip where x can be read in place."""
+    x, depthwise, _ = _checked(x, depthwise, None)
+    first = _call("conv", x, depthwise, options | {"groups": max(1, x.shape[-3]), "output_padding": 0})
+    if type(pointwise) is not Prepared:
+        pointwise = tensor("pointwise", pointwise, (4,), "an array of shape (channels out, channels in, 1, 1)")
+    if pointwise.shape[2:] != (1, 1):
+        raise bad_value("pointwise", pointwise, "an array of shape (channels out, channels in, 1, 1)")
+    _same_kind("pointwise", pointwise, x)
+    mixing = dict(zip(_PARAMETERS, (1, 0, 0, 1, 1, "constant", "auto", options["backend"]), strict=True))
+    key = [_plain(mixing[name]) for name in _PARAMETERS]
+    second = _remembered("conv", first.out_shape, pointwise.shape, _sums_dtype(x.dtype), *key)
+    if bias is not None:
+        bias = tensor("bias", bias, (1,), "an array of one dimension")
+        _same_kind("bias", bias, x)
+    _check_bias(bias, second.out_shape[-3])
+    p = first.problem
+    whole = Prepared in (type(depthwise), type(pointwise)) or options["method"] != "auto"
+    if whole or first.plan is None or second.plan is None or not _plain_memory(x, p.dtype):
+        options["groups"] = p.groups
+        middle = run_channels("conv", x, depthwise, None, output_padding=0, out=None, workers=workers, **options)
+        return run_channels("conv", middle, pointwise, bias, out=out, workers=workers, **mixing)
+    limit = threads.worker_count(workers)
+    out, target = _targets(out, second.out_shape, p.dtype, x, depthwise, pointwise, bias)
+    if bias is not None:
+        bias = np.ascontiguousarray(bias, p.dtype)
+    executor = _separable_executor(SeparableProblem(p, second.problem.c_out), depthwise, pointwise)
+    executor.execute(x if x.ndim == 4 else x[None], target if target.ndim == 4 else target[None], bias, limit)
+    if target is not out:
+        out[...] = target
+    return out
+
+
+def _separable_executor(problem: SeparableProblem, depthwise: np.ndarray, pointwise: np.ndarray) -> Any:
+    def make() -> Any:
+        return _backend().separable_executor()(problem, depthwise.copy(), pointwise.copy())
+
+    if depthwise.nbytes + pointwise.nbytes > KEPT_BYTES:
+        return make()
+    return _kept(_executors, (problem, depthwise.dtype.str, depthwise.tobytes(), pointwise.tobytes()), KEPT, make)

@@ -27,9 +27,9 @@ LARGE = MIDDLE = SMALL = ()  # tiles of a register tile
 # the fields of a table: addresses of tables, samples of axes, bytes of steps
 FIELDS = (
     "rows", "columns", "low", "high", "plane", "channels", "dilation_y", "dilation_x",
-    "blocks", "v_turn", "v_step", "m_step", "out_h", "out_w", "out_channels", "u_step", "u_block", "out_blocks", "piece",
-    "tiles_y", "tiles_x", "panel_y", "panel_x", "groups", "x_sample", "x_group", "out_sample", "out_group", "u_group",
-    "bias_group", "at_v", "at_m", "at_piece", "pixel",
+    "blocks", "v_turn", "v_step", "m_step", "out_h", "out_w", "out_channels", "u_step", "u_block", "out_blocks",
+    "piece", "tiles_y", "tiles_x", "panel_y", "panel_x", "groups", "x_sample", "x_group", "out_sample", "out_group",
+    "u_group", "bias_group", "at_v", "at_m", "at_piece", "pixel",
 )  # fmt: skip
 (ROWS, COLUMNS, LOW, HIGH, PLANE, CHANNELS, DILATION_Y, DILATION_X,
  BLOCKS, V_TURN, V_STEP, M_STEP, OUT_H, OUT_W, OUT_CHANNELS, U_STEP, U_BLOCK, OUT_BLOCKS, PIECE,
@@ -248,8 +248,8 @@ def run_panels(operands, results, job, x, u, bias, out, scratch, first, last):
         source = x + s * _field(job, X_SAMPLE) + g * _field(job, X_GROUP)
         to = out + s * _field(job, OUT_SAMPLE) + g * _field(job, OUT_GROUP)
         call_row(operands, (job, source, 0, _field(job, BLOCKS), i0, i1, j0, j1, scratch, v))
-        call_row(results, (job, v, u + g * _field(job, U_GROUP), 1, i0, i1, j0, j1, 0, _field(job, OUT_BLOCKS), m, piece,
-                           bias + g * _field(job, BIAS_GROUP), to))  # fmt: skip
+        call_row(results, (job, v, u + g * _field(job, U_GROUP), 1, i0, i1, j0, j1, 0, _field(job, OUT_BLOCKS), m,
+                           piece, bias + g * _field(job, BIAS_GROUP), to))  # fmt: skip
 
 
 @loop

@@ -173,6 +173,9 @@ def separable_conv2d(
 ) -> np.ndarray:
     """Depthwise separable convolution: `depthwise_conv2d`, then a 1 x 1 convolution over all channels.
 
+    Of float32 and float64 arrays in C order the two run strip by strip, and what lies between them never exists
+    whole.  A ``method`` other than "auto" is the depthwise part's, and the parts then run one after the other.
+
     Parameters
     ----------
     depthwise : array (C m, 1, kH, kW).

@@ -20,13 +20,13 @@ from __future__ import annotations
 
 import importlib
 from functools import cache
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
 from fastconv.core.channels import ChannelProblem
 
-__all__ = ["EXECUTORS", "Executor", "executor", "refusals"]
+__all__ = ["EXECUTORS", "Executor", "executor", "refusals", "separable_executor"]
 
 
 class Executor(Protocol):
@@ -60,6 +60,13 @@ def executor(method: str) -> type[Executor]:
     """The class that executes a method."""
     module, name = EXECUTORS[method]
     return getattr(importlib.import_module(f".{module}", __name__), name)
+
+
+def separable_executor() -> Any:
+    """The class that executes a `fastconv.core.separable.SeparableProblem`: it takes two weights."""
+    from .separable import SeparableExecutor
+
+    return SeparableExecutor
 
 
 def refusals(problem: ChannelProblem) -> dict[str, str]:

@@ -88,35 +88,37 @@ class _WinogradExecutor:
         v = address(scratch("winograd image", plan.image // size, p.dtype))
         kept = self._kept
         plane, out_plane = (h * w * size for h, w in (p.shape, p.out_shape))
-        for start in range(0, p.batch * p.groups, plan.samples):
-            pass
         for g in range(p.groups):
+            weights = address(self._weight) + g * p.group_out * p.group_in * p.taps * size
+            u = 0 if kept is None else address(kept) + g * plan.out_blocks * plan.block * size
+            at = address(bias) + g * plan.bias * size
             for n in range(0, p.batch, plan.samples):
-                samples = min(plan.samples, p.batch - n)
                 source = address(x) + (n * p.c_in + g * p.group_in) * plane
                 to = address(out) + (n * p.c_out + g * p.group_out) * out_plane
-                weights = address(self._weight) + g * p.group_out * p.group_in * p.taps * size
-                u = 0 if kept is None else address(kept) + g * plan.out_blocks * plan.block * size
-                at = address(bias) + g * plan.bias * size
+                samples = min(plan.samples, p.batch - n)
+                self._samples(source, to, samples, v, weights, u, at, workers)
 
-                def operands(index: int, parts: int = 1) -> None:
-                    room = address(scratch("winograd", plan.scratch // size, p.dtype))
-                    first, last = (plan.blocks * k // parts for k in (index, index + 1))
-                    self._first(self._operands, self._job, source, samples, first, last, room, v)
+    def _samples(self, source: int, to: int, samples: int, v: int, weights: int, u: int, at: int, workers: int) -> None:
+        """One group of a few samples: their transformed tiles, then block after block of output channels."""
+        p, plan = self.problem, self.layout
+        size = p.dtype.itemsize
 
-                def results(index: int) -> None:
-                    room = address(scratch("winograd", plan.scratch // size, p.dtype))
-                    mine = u or address(scratch("winograd weights", plan.block, p.dtype))
-                    first, last = (plan.out_blocks * k // parts for k in (index, index + 1))
-                    self._second(0 if u else self._transform, self._results, self._job, v, weights, mine, samples,
-                                 first, last, room, at, to)  # fmt: skip
+        def operands(index: int, parts: int = 1) -> None:
+            room = address(scratch("winograd", plan.scratch // size, p.dtype))
+            first, last = (plan.blocks * k // parts for k in (index, index + 1))
+            self._first(self._operands, self._job, source, samples, first, last, room, v)
 
-                if workers > 1 and samples * p.group_in * plane >= MANY * size:
-                    run(lambda index: operands(index, plan.blocks), plan.blocks, workers)
-                else:
-                    operands(0)
-                parts = plan.out_blocks
-                run(results, parts, workers)
+        def results(index: int) -> None:
+            room = address(scratch("winograd", plan.scratch // size, p.dtype))
+            mine = u or address(scratch("winograd weights", plan.block, p.dtype))
+            self._second(0 if u else self._transform, self._results, self._job, v, weights, mine, samples,
+                         index, index + 1, room, at, to)  # fmt: skip
+
+        if workers > 1 and samples * p.group_in * p.shape[0] * p.shape[1] >= MANY:
+            run(lambda index: operands(index, plan.blocks), plan.blocks, workers)
+        else:
+            operands(0)
+        run(results, plan.out_blocks, workers)
 
     @classmethod
     def serves(cls, problem: ChannelProblem) -> str:

@@ -118,7 +118,7 @@ def layout(p: ChannelProblem, outs: int, shared: bool | None = None, tiles_at_on
     def covered(tiles: int) -> int:
         """Tiles that the register tiles for some tiles touch."""
         whole = tiles // register_tiles[0] * register_tiles[0]
-        return whole + min((n for n in (0, *register_tiles) if n >= tiles - whole))
+        return whole + min(n for n in (0, *register_tiles) if n >= tiles - whole)
 
     def parts(samples: int, panel: tuple[int, int], image: int) -> tuple[int, ...]:
         """Samples of strip, V, M, piece; ``image``: tiles of V."""

@@ -88,7 +88,8 @@ class Ranks:
         if self.dtype.kind == "f":
             top = 8 * self.key.itemsize - 1
             bits = bits.view(self.key)
-            return bits ^ ((bits >> top) & self.key.type((1 << top) - 1))
+            magnitude: Any = self.key.type((1 << top) - 1)
+            return bits ^ ((bits >> top) & magnitude)
         return bits.astype(self.key)
 
     def _odd_outside(self) -> bool:
