@@ -33,10 +33,10 @@ def function(name: str, words: dict[str, Any]) -> Callable[..., Any] | None:
 
 
 def _weighted(words: dict[str, Any], flip: bool) -> Callable[[Any], Any]:
-    import fastconv as fc
+    from fastconv import filters
 
     image = words["input"]
-    door = fc.convolve if flip else fc.correlate
+    door = filters.convolve if flip else filters.correlate
     axes = words.get("axes")
     options = {"mode": words["mode"], "cval": float(words["cval"]), "origin": words["origin"]}
     axes = tuple(range(image.ndim)) if axes is None else axes
@@ -44,13 +44,13 @@ def _weighted(words: dict[str, Any], flip: bool) -> Callable[[Any], Any]:
 
 
 def _gaussian(words: dict[str, Any]) -> Callable[[Any], Any] | None:
-    import fastconv as fc
+    from fastconv import filters
 
     image = words["input"]
     axes = words.get("axes")
     axes = tuple(range(image.ndim)) if axes is None else axes
     options = {name: words[name] for name in ("order", "mode", "truncate", "radius")}
-    return lambda out: fc.gaussian(image, words["sigma"], axes=axes, cval=float(words["cval"]), out=out, **options)
+    return lambda out: filters.gaussian(image, words["sigma"], axes=axes, cval=float(words["cval"]), out=out, **options)
 
 
 _MAKERS: dict[str, Callable[[dict[str, Any]], Callable[[Any], Any] | None]] = {
