@@ -1,4 +1,4 @@
-"""SciPy's filters, bit for bit and faster: `import fastconv.ndimage as ndi` is the whole change.
+"""SciPy's rank filters, bit for bit and faster: minimum, maximum, median, rank and percentile.
 
 The names, signatures, dtype rules and errors are those of `scipy.ndimage` 1.17, and so are the bits of every result.
 Names load on first use.

@@ -1,13 +1,13 @@
 """Which algorithm computes a convolution over channels, at what cost, within what error.
 
 A cost is in nanoseconds of one core: counts that follow from the problem, times constants for each algorithm and dtype
-that stand in ``channel_costs.json`` beside this file and are measured by ``bench/fit_channel_costs.py``:
+that stand in ``channel_costs.json`` beside this file, estimates from single timings that no fit has replaced yet:
 
 call      one call, whatever its size            product   one multiplication of the algorithm
 in, out   one sample of the image, the output    weight    one coefficient that is transformed
 
 Winograd's algorithms (A. Lavin and S. Gray, Fast Algorithms for Convolutional Neural Networks, 2016) sum transformed
-samples: their error is relative to sum |w| |x| over a tile, with the factors measured below, and a NaN or an infinity
+samples: their error is relative to sum |w| |x| over a tile, with the factors stated below, and a NaN or an infinity
 spreads over its tile.  For finite input they are equal to the direct sum within that bound.
 """
 
@@ -30,7 +30,7 @@ __all__ = ["METHODS", "choose_channels", "counts"]
 TABLE = Path(__file__).with_name("channel_costs.json")
 #: what `method=` may say besides "auto"; the words that stand for several algorithms
 FAMILIES = {"winograd": ("winograd2", "winograd4")}
-#: unit roundoffs of sum |w| |x| that an algorithm adds, by kernel size: measured maxima doubled, see the tests
+#: what an algorithm's tile adds, in pairs of unit roundoffs of sum |w| |x|, by kernel size: the tests hold it to that
 TILE_ERROR = {("winograd2", 3): 4.0, ("winograd2", 5): 16.0, ("winograd4", 3): 32.0}
 WHY = {
     "direct": "register tiles over padded strips: nothing is multiplied but samples and weights",
