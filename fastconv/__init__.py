@@ -14,6 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from . import kernels as kernels
+    from . import ndimage as ndimage
+    from . import nn as nn
+    from .acceleration import accelerate as accelerate
     from .core.ir import Plan as Plan
     from .engine import explain as explain
     from .filters import box as box
@@ -42,6 +45,7 @@ __version__ = "0.1.0"
 #: public name -> the room that holds it ("" = the name is a room)
 _ROOMS = {
     "Plan": "core.ir",
+    "accelerate": "acceleration",
     "box": "filters",
     "convolve": "filters",
     "convolve1d": "filters",
@@ -58,6 +62,8 @@ _ROOMS = {
     "info": "information",
     "kernels": "",
     "laplace": "filters",
+    "ndimage": "",
+    "nn": "",
     "prewitt": "filters",
     "roberts": "filters",
     "scharr": "filters",

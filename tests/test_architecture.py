@@ -39,6 +39,7 @@ RANK = {
     "information": 5,
     "nn": 5,
     "ndimage": 5,
+    "acceleration": 6,
     "demo": 6,
     "cli": 6,
     "__init__": 6,

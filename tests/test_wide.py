@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 from scipy import ndimage
@@ -147,6 +149,31 @@ def test_same_bits_for_any_number_of_workers(method: str) -> None:
     first = fc.correlate(image, kernel, method=method, workers=1)
     for workers in (2, 3, 7):
         assert np.array_equal(first, fc.correlate(image, kernel, method=method, workers=workers))
+
+
+@pytest.mark.parametrize("method", ["direct", "separable", "running_sum", "fft"])
+def test_small_images_again_and_again_from_several_threads(method: str) -> None:
+    """What a thread remembers of a small image serves every image that lies alike, and no other thread."""
+    rng = np.random.default_rng(5)
+    if method == "running_sum":
+        kernel = np.ones((3, 5))
+    else:
+        kernel = np.outer([1.0, 2, 4], [3.0, 1, 0, 2, 7])
+        kernel = kernel + (np.outer([0.0, 1, 5], [1.0, 0, 2, 9, 4]) if method != "separable" else 0)
+    images = rng.integers(-50, 50, (40, 13, 21)).astype(np.float32)
+    expected = [ndimage.correlate(image, kernel) for image in images]
+
+    def filtered(first: int) -> list[tuple[int, np.ndarray]]:
+        order = [*range(first, len(images)), *range(first)]
+        return [(i, fc.correlate(images[i], kernel, method=method)) for i in order]
+
+    with ThreadPoolExecutor(4) as pool:
+        for results in pool.map(filtered, (0, 7, 19, 33)):
+            for i, got in results:
+                np.testing.assert_allclose(got, expected[i], rtol=1e-4, atol=2e-2)
+    wide = np.zeros((13, 42), np.float32)
+    wide[:, ::2] = images[0]
+    np.testing.assert_allclose(fc.correlate(wide[:, ::2], kernel, method=method), expected[0], rtol=1e-4, atol=2e-2)
 
 
 @pytest.mark.parametrize("method", ["direct", "separable"])

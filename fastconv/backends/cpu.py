@@ -7,8 +7,8 @@ scratch rows in the accumulate dtype that stays in the cache, and is combined, c
 
 from __future__ import annotations
 
+import threading
 from collections import OrderedDict
-from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -23,7 +23,7 @@ from fastconv.loops.vec import lanes
 from .layout import Layout
 from .source import NATIVE, SLACK, Rows, address, band_rows, in_place
 from .spectrum import Spectrum
-from .sweeps import SWEEPS, Target
+from .sweeps import SWEEPS, Call, Target
 from .sweeps.common import nones, table_rows, token
 
 __all__ = ["CAPS", "execute"]
@@ -40,6 +40,12 @@ SCRATCH_BYTES = 512 * 1024
 SCRATCH_SHARE = 32
 #: output rows that a sweep computes together: strips and bands hold whole blocks
 ROW_BLOCK = 4
+
+
+class _Kept(threading.local):
+    """What a thread keeps for a small image: the one driver call that filters it."""
+
+    call: Call | None = None
 
 
 class _Term:
@@ -91,6 +97,9 @@ class _Job:
         self.align = max(t.sweep.align for t in self.terms)
         self.cost = sum(plan.cost_ns for plan in plans)
         self.warm = False
+        self.kept = _Kept()
+        #: one call of a driver may be all that a small image needs; what leads to it costs more than it does
+        self.small = self.cost <= SERIAL_NS and self.writes_out
         self.whole = [(0, layout.rows_out)]
         #: output rows worked on at a time: as many as fit the scratch; all where none is used
         self.strip_rows = layout.rows_out
@@ -123,9 +132,19 @@ class _Job:
         )
 
     def execute(self, image: np.ndarray, out: np.ndarray, workers: int | None) -> None:
+        call = self.kept.call
+        if call is not None:
+            call(address(image), address(out))
+            return
         # how many workers there may be is asked of the system: not for a small image
         workers = worker_count(workers) if self.cost > SERIAL_NS else 1
         bands = self._bands(workers) if self.cost > SERIAL_NS else self.whole
+        source = self.terms[0].rows(image) if self.small else None
+        if source is not None:
+            source.base, source.keep = 0, None
+            target = Target(0, self.out_offsets, out.dtype)
+            self.kept.call = self.terms[0].sweep.call(self.terms[0].ready, source, target, 0, self.layout.rows_out)
+            self.small = self.kept.call is not None
         if not self.warm:  # whatever is still to be compiled is compiled on the caller's thread
             self._run(image, out, *bands[0])
             self.warm = True
@@ -236,7 +255,7 @@ class _Transforms:
 
 
 _jobs: OrderedDict[tuple, _Job | _Transforms] = OrderedDict()
-_lock = Lock()
+_lock = threading.Lock()
 _KEPT = 128
 
 

@@ -19,6 +19,7 @@ __all__ = ["COMMANDS", "main"]
 COMMANDS = {
     "apply": ("apply", "filter image files"),
     "explain": ("explain", "show how a kernel would be computed, and why"),
+    "accelerate": ("accelerate", "run a Python program with fastconv's filters in scipy.ndimage's place"),
     "demo": ("demo", "filter photographs, beside scipy.ndimage, and leave pictures to look at"),
     "bench": ("bench", "time filters against other libraries"),
     "info": ("machine", "versions, processor, threads, caches"),

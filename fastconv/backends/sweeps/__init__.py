@@ -7,11 +7,11 @@ from collections.abc import Callable
 from fastconv.backends.layout import Layout
 from fastconv.core.ir import Pass
 
-from .common import Sweep, Target
+from .common import Call, Sweep, Target
 from .line import LineSweep
 from .sums import SumSweep
 from .window import WindowSweep
 
-__all__ = ["SWEEPS", "Sweep", "Target"]
+__all__ = ["SWEEPS", "Call", "Sweep", "Target"]
 
 SWEEPS: dict[str, Callable[[Layout, Pass], Sweep]] = {"line": LineSweep, "window": WindowSweep, "sum": SumSweep}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -11,7 +12,18 @@ from fastconv.backends.layout import Layout
 from fastconv.backends.source import Rows
 from fastconv.core.ir import Problem
 
-__all__ = ["Sweep", "Target", "fold", "nones", "rows_needed_by", "sums_dtype", "table_rows", "token", "unrolled"]
+__all__ = [
+    "Call",
+    "Sweep",
+    "Target",
+    "fold",
+    "nones",
+    "rows_needed_by",
+    "sums_dtype",
+    "table_rows",
+    "token",
+    "unrolled",
+]
 
 #: taps up to which the vertical and horizontal row functions are unrolled for their number
 UNROLLED = 9
@@ -31,6 +43,24 @@ class Target:
         return self.offsets[y0 - self.start : y1 - self.start]
 
 
+@dataclass
+class Call:
+    """One call of a compiled driver: all its arguments, the addresses of the source and of the output apart.
+
+    The addresses are ``source`` and ``out`` added to those of the arrays: calls of arrays that lie alike differ in
+    nothing else.
+    """
+
+    driver: Callable[..., None]
+    source: int
+    before: tuple[Any, ...]
+    out: int
+    after: tuple[Any, ...]
+
+    def __call__(self, source: int, out: int) -> None:
+        self.driver(self.source + source, *self.before, self.out + out, *self.after)
+
+
 class Sweep(Protocol):
     """One kind of pass, prepared for a layout: fills output rows before columns are dropped by a stride."""
 
@@ -47,6 +77,10 @@ class Sweep(Protocol):
 
     def run(self, ready: Any, rows: Rows, target: Target, y0: int, y1: int) -> None:
         """Fill output rows y0..y1 of the target."""
+        ...
+
+    def call(self, ready: Any, rows: Rows, target: Target, y0: int, y1: int) -> Call | None:
+        """The one driver call that `run` comes down to, to be made again by this thread; None where it makes more."""
         ...
 
 

@@ -15,7 +15,7 @@ from fastconv.core.threads import scratch
 from fastconv.loops import cpu_separable
 from fastconv.loops.vec import lanes
 
-from .common import Target, fold, nones, rows_needed_by, sums_dtype, token, unrolled
+from .common import Call, Target, fold, nones, rows_needed_by, sums_dtype, token, unrolled
 from .stages import RowStages, runs, vertical
 
 __all__ = ["LineSweep"]
@@ -111,44 +111,51 @@ class LineSweep:
         return self.inner == len(axes) - 1 and self.inner >= 0 and axes[-1].stride == 1 and axes[-1].dilation == 1
 
     def run(self, ready: _Ready, rows: Rows, target: Target, y0: int, y1: int) -> None:
-        first = self.layout.first_row[y0:y1] - rows.start if rows.start else self.layout.first_row[y0:y1]
         if not self.outer:
-            tall = ready.horizontal == 0 and len(self.row_taps) > TALL
-            # the rows under many taps are more than a cache holds: one column tile after the other
-            tile = TILE if tall else self.layout.n_full
-            for x in range(0, self.layout.n_full, tile):
-                self._fused(ready, rows, first, self._row_step, target, target.rows(y0, y1), (x, tile))
+            first = self._first(rows, y0, y1)
+            for x in range(0, self.layout.n_full, self._width(ready)):
+                self._fused(ready, rows, first, target, target.rows(y0, y1), x)(0, 0)
             return
         for a, b, base, n in runs(self.layout, self.inner, y0, y1):
             plane = self.stages.sums(ready.stages, rows, base, n)
             inner = self.layout.first_row[a:b] - base
-            self._fused(ready, plane, inner, self._row_step, target, target.rows(a, b))
+            self._fused(ready, plane, inner, target, target.rows(a, b))(0, 0)
+
+    def call(self, ready: _Ready, rows: Rows, target: Target, y0: int, y1: int) -> Call | None:
+        if self.outer or self._width(ready) < self.layout.n_full:
+            return None
+        return self._fused(ready, rows, self._first(rows, y0, y1), target, target.rows(y0, y1))
+
+    def _first(self, rows: Rows, y0: int, y1: int) -> np.ndarray:
+        first = self.layout.first_row[y0:y1]
+        return first - rows.start if rows.start else first
+
+    def _width(self, ready: _Ready) -> int:
+        """Columns summed at a time: the rows under many taps are more than a cache holds."""
+        tall = ready.horizontal == 0 and len(self.row_taps) > TALL
+        return TILE if tall else max(1, self.layout.n_full)
 
     def _fused(
-        self,
-        ready: _Ready,
-        rows: Rows,
-        first: np.ndarray,
-        row_step: int,
-        target: Target,
-        offsets: np.ndarray,
-        columns: tuple[int, int] | None = None,
-    ) -> None:
+        self, ready: _Ready, rows: Rows, first: np.ndarray, target: Target, offsets: np.ndarray, x: int = 0
+    ) -> Call:
+        """The driver's call for all rows ``first``, from column x on as far as `_width` goes."""
         layout = self.layout
-        x, width = columns or (0, layout.n_full)
-        src, out = rows.base + x * rows.dtype.itemsize, target.base + x * target.dtype.itemsize
+        width = self._width(ready)
         lines = scratch("lines", 4 * self.pitch, ready.sums)[: 4 * self.pitch]
         n = len(self.row_taps) + 4
         table = scratch("table", n, np.int64)[:n]
-        arguments = (
-            src, rows.offsets, rows.constant, first, row_step, int(self._shared), ready.row_taps,
+        before = (
+            rows.offsets, rows.constant, first, self._row_step, int(self._shared), ready.row_taps,
             ready.column_taps, self._step, layout.before, layout.left, layout.right, self.least, layout.n_in,
-            out, offsets, min(width, layout.n_full - x), target.dtype.itemsize, 0, len(first), self.tile, lines,
+        )  # fmt: skip
+        after = (
+            offsets, min(width, layout.n_full - x), target.dtype.itemsize, 0, len(first), self.tile, lines,
             self.pitch, table, ready.outside, ready.vertical4, ready.vertical1, ready.horizontal,
         )  # fmt: skip
+        source, out = rows.base + x * rows.dtype.itemsize, target.base + x * target.dtype.itemsize
         if ready.driver is None:
-            ready.driver = cpu_separable.fused.compiled(*arguments)
-        ready.driver(*arguments)
+            ready.driver = cpu_separable.fused.compiled(source, *before, out, *after)
+        return Call(ready.driver, source, before, out, after)
 
 
 def _split(layout: Layout, row_taps: dict[int, np.ndarray]) -> tuple[int, tuple[int, ...]]:

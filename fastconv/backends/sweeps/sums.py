@@ -12,7 +12,7 @@ from fastconv.core.threads import scratch
 from fastconv.loops import cpu_sums
 from fastconv.loops.vec import lanes
 
-from .common import Target, rows_needed_by, token
+from .common import Call, Target, rows_needed_by, token
 from .stages import RowStages, runs
 
 __all__ = ["SumSweep"]
@@ -61,21 +61,29 @@ class SumSweep:
         return ready
 
     def run(self, ready: dict[str, int], rows: Rows, target: Target, y0: int, y1: int) -> None:
-        first = self.layout.first_row
         if not self.outer:
-            self._sums(ready, rows, first[y0:y1] - rows.start, target, y0, y1)
+            self.call(ready, rows, target, y0, y1)(0, 0)  # type: ignore[misc]
             return
         for a, b, base, n in runs(self.layout, self.inner, y0, y1):
             plane = self.stages.sums(ready, rows, base, n)
-            self._sums(ready, plane, first[a:b] - base, target, a, b)
+            self._sums(ready, plane, self.layout.first_row[a:b] - base, target, a, b)(0, 0)
 
-    def _sums(self, ready: dict[str, int], rows: Rows, first: np.ndarray, target: Target, y0: int, y1: int) -> None:
+    def call(self, ready: dict[str, int], rows: Rows, target: Target, y0: int, y1: int) -> Call | None:
+        if self.outer:
+            return None
+        return self._sums(ready, rows, self.layout.first_row[y0:y1] - rows.start, target, y0, y1)
+
+    def _sums(self, ready: dict[str, int], rows: Rows, first: np.ndarray, target: Target, y0: int, y1: int) -> Call:
         layout = self.layout
         n = len(layout.columns) + layout.n_in + SLACK
         line = scratch("sums", n, self.sums_dtype)[:n]
-        cpu_sums.sum_rows(
-            rows.base, rows.offsets, rows.constant, first, self.rows_in_sum, self.columns_in_sum,
+        before = (
+            rows.offsets, rows.constant, first, self.rows_in_sum, self.columns_in_sum,
             layout.channels, layout.before, layout.left, layout.right, layout.n_in,
-            target.base, target.rows(y0, y1), layout.n_full, 0, y1 - y0, y0, self.restart, line, self.numbers.copy(),
+        )  # fmt: skip
+        after = (
+            target.rows(y0, y1), layout.n_full, 0, y1 - y0, y0, self.restart, line, self.numbers.copy(),
             ready["slide"], ready["sums"], ready["plain"],
         )  # fmt: skip
+        driver = cpu_sums.sum_rows.compiled(rows.base, *before, target.base, *after)
+        return Call(driver, rows.base, before, target.base, after)

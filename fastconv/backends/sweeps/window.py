@@ -15,7 +15,7 @@ from fastconv.core.threads import scratch
 from fastconv.loops import cpu_window
 from fastconv.loops.vec import lanes, vector_bytes
 
-from .common import Target, nones, rows_needed_by, sums_dtype, token
+from .common import Call, Target, nones, rows_needed_by, sums_dtype, token
 
 __all__ = ["WindowSweep"]
 
@@ -104,6 +104,9 @@ class WindowSweep:
         return _Ready(acc, self.weights.astype(acc), acc.type(self.outside), functions)
 
     def run(self, ready: _Ready, rows: Rows, target: Target, y0: int, y1: int) -> None:
+        self.call(ready, rows, target, y0, y1)(0, 0)
+
+    def call(self, ready: _Ready, rows: Rows, target: Target, y0: int, y1: int) -> Call:
         layout = self.layout
         acc = ready.sums
         slices = len(self.weights) // self.taps if self.taps else 0
@@ -114,16 +117,19 @@ class WindowSweep:
         # an odd number of cache lines a column, so that neighbouring columns do not compete for one set
         pitch = ((p1 - p0 + SLACK) // 16 | 1) * 16
         strip = scratch("strip", (self.strip_columns + 1) * pitch + SLACK, acc) if self.strip_columns else _nothing(acc)
-        arguments = (
-            rows.base, rows.offsets, rows.constant, rows.dtype.itemsize, first, self.tap_row, self.tap_column,
-            ready.weights, scratch("table", n, np.int64)[:n], target.base, target.rows(y0, y1), target.dtype.itemsize,
+        before = (
+            rows.offsets, rows.constant, rows.dtype.itemsize, first, self.tap_row, self.tap_column,
+            ready.weights, scratch("table", n, np.int64)[:n],
+        )  # fmt: skip
+        after = (
+            target.rows(y0, y1), target.dtype.itemsize,
             low, high, layout.n_full, layout.before, self.left, self.right, strip, pitch, ready.outside,
             y1 - y0, p0 - rows.start, p1 - rows.start, self.columns, self.taps, self.spread, self.block,
             *ready.functions,
         )  # fmt: skip
         if ready.driver is None:
-            ready.driver = cpu_window.direct.compiled(*arguments)
-        ready.driver(*arguments)
+            ready.driver = cpu_window.direct.compiled(rows.base, *before, target.base, *after)
+        return Call(ready.driver, rows.base, before, target.base, after)
 
 
 def _blocked(layout: Layout, sweep: Pass) -> tuple[int, int, int]:

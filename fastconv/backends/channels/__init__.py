@@ -1,0 +1,81 @@
+"""Convolutions over channels on the CPU: one class, the executor, for each algorithm.
+
+An executor of a method is::
+
+    class Executor:
+        name = "direct"                                   # the plan's word for it
+        def __init__(self, problem: ChannelProblem, weight: np.ndarray) -> None
+            # on the caller's thread: transforms the weights, fetches compiled loops
+        def execute(self, x: np.ndarray, out: np.ndarray, bias: np.ndarray | None, workers: int) -> None
+            # x (N, C, H, W), out (N, C_out, Ho, Wo): C-contiguous, of problem.dtype, not overlapping; bias (C_out,)
+        @staticmethod
+        def serves(problem: ChannelProblem) -> str        # "" if it can, else the reason in words
+        @staticmethod
+        def scratch_bytes(problem: ChannelProblem) -> int # beside image, output and weights
+
+It may be executed many times, from several threads at once.  `lines` has what they share: padded rows.
+"""
+
+from __future__ import annotations
+
+import importlib
+from functools import cache
+from typing import Any, Protocol
+
+import numpy as np
+
+from fastconv.core.channels import ChannelProblem
+
+__all__ = ["EXECUTORS", "Executor", "executor", "refusals", "separable_executor"]
+
+
+class Executor(Protocol):
+    """One algorithm made ready for one problem and one set of weights."""
+
+    name: str
+
+    def __init__(self, problem: ChannelProblem, weight: np.ndarray) -> None: ...
+
+    def execute(self, x: np.ndarray, out: np.ndarray, bias: np.ndarray | None, workers: int) -> None: ...
+
+    @staticmethod
+    def serves(problem: ChannelProblem) -> str: ...
+
+    @staticmethod
+    def scratch_bytes(problem: ChannelProblem) -> int: ...
+
+
+#: method -> the module of this package and the class in it; imported when first asked for
+EXECUTORS: dict[str, tuple[str, str]] = {
+    "direct": ("direct", "DirectExecutor"),
+    "depthwise": ("depthwise", "DepthwiseExecutor"),
+    "winograd2": ("winograd", "Winograd2Executor"),
+    "winograd4": ("winograd", "Winograd4Executor"),
+    "polyphase": ("polyphase", "PolyphaseExecutor"),
+}
+
+
+@cache
+def executor(method: str) -> type[Executor]:
+    """The class that executes a method."""
+    module, name = EXECUTORS[method]
+    return getattr(importlib.import_module(f".{module}", __name__), name)
+
+
+def separable_executor() -> Any:
+    """The class that executes a `fastconv.core.separable.SeparableProblem`: it takes two weights."""
+    from .separable import SeparableExecutor
+
+    return SeparableExecutor
+
+
+def refusals(problem: ChannelProblem) -> dict[str, str]:
+    """For every algorithm "" or, in words, why it cannot serve: its kind of problem, or too much memory."""
+    found = {}
+    for method in EXECUTORS:
+        kind = executor(method)
+        reason = kind.serves(problem)
+        if not reason and method.startswith("winograd") and kind.scratch_bytes(problem) > problem.memory_limit:
+            reason = "its tiles take more memory than a quarter of image and output, and four times the weights"
+        found[method] = reason
+    return found

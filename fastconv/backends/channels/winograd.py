@@ -1,0 +1,149 @@
+"""Winograd's algorithm for stride 1: F(2x2, 3x3), F(4x4, 3x3) and F(2x2, 5x5), any dilation, border and groups."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from fastconv.core.channels import ChannelProblem
+from fastconv.core.threads import run, scratch
+from fastconv.loops import channels_winograd as loops
+
+from .lines import address
+from .winograd_panels import Layout, layout
+
+__all__ = ["Winograd2Executor", "Winograd4Executor"]
+
+#: multiplications of a task, at least: a few milliseconds
+TASK = 2**26
+#: input samples from which the transformed image is made by several workers
+MANY = 2**18
+
+
+class _WinogradExecutor:
+    """F(outs x outs) for one problem and one set of weights."""
+
+    name = "winograd"
+    outs = 0
+    sizes: tuple[tuple[int, int], ...] = ()
+
+    def __init__(self, problem: ChannelProblem, weight: np.ndarray, plan: Layout | None = None) -> None:
+        self.problem = problem
+        self.layout = plan = plan or layout(problem, self.outs)
+        self._operands = loops.panel_operands.address(**plan.constants)
+        self._results = loops.panel_results.address(**plan.constants)
+        self._transform = loops.transformed_weights.address(**plan.constants)
+        self._run = loops.run_panels.compiled(*(0,) * 10)
+        self._first = loops.run_operands.compiled(*(0,) * 8)
+        self._second = loops.run_results.compiled(*(0,) * 12)
+        self._job = address(plan.job)
+        self._weight = weight
+        self._kept: np.ndarray | None = None
+        if not plan.shared:
+            self.keep()
+
+    def keep(self) -> None:
+        """Transform all weights now, and keep that."""
+        p, plan = self.problem, self.layout
+        if self._kept is not None:
+            return
+        whole = plan.blocks * len(plan.constants["IN"]) == p.group_in
+        kept = (np.empty if whole else np.zeros)(plan.weights, p.dtype)
+        start = loops.run_weights.compiled(*(0,) * 7)
+        room = scratch("winograd", max(plan.scratch // p.dtype.itemsize, 2**15), p.dtype)
+        size = p.dtype.itemsize
+        for g in range(p.groups):
+            at = address(self._weight) + g * p.group_out * p.group_in * p.taps * size
+            to = address(kept) + g * plan.out_blocks * plan.block * size
+            start(self._transform, self._job, at, 0, plan.out_blocks, address(room), to)
+        self._kept = kept
+
+    def execute(self, x: np.ndarray, out: np.ndarray, bias: np.ndarray | None, workers: int) -> None:
+        p, plan = self.problem, self.layout
+        padded = np.zeros((p.groups, plan.bias), p.dtype)
+        if bias is not None:
+            padded[:, : p.group_out] = bias.reshape(p.groups, p.group_out)
+        while workers > 1 and plan.total(workers) > p.memory_limit:
+            workers -= 1
+        (self._blocks if plan.shared else self._panels)(x, out, padded, workers)
+
+    def _panels(self, x: np.ndarray, out: np.ndarray, bias: np.ndarray, workers: int) -> None:
+        p, plan = self.problem, self.layout
+        assert self._kept is not None
+        products = p.products // plan.panels
+        tasks = min(plan.panels, max(1, p.products // TASK)) if products < TASK else plan.panels
+        if workers > 1 and tasks < 4 * workers:
+            tasks = min(plan.panels, 4 * workers)
+        fixed = self._operands, self._results, self._job, address(x), address(self._kept), address(bias), address(out)
+
+        def task(index: int) -> None:
+            room = scratch("winograd", plan.scratch // p.dtype.itemsize, p.dtype)
+            first, last = (plan.panels * k // tasks for k in (index, index + 1))
+            self._run(*fixed, address(room), first, last)
+
+        run(task, tasks, workers)
+
+    def _blocks(self, x: np.ndarray, out: np.ndarray, bias: np.ndarray, workers: int) -> None:
+        p, plan = self.problem, self.layout
+        size = p.dtype.itemsize
+        v = address(scratch("winograd image", plan.image // size, p.dtype))
+        kept = self._kept
+        plane, out_plane = (h * w * size for h, w in (p.shape, p.out_shape))
+        for g in range(p.groups):
+            weights = address(self._weight) + g * p.group_out * p.group_in * p.taps * size
+            u = 0 if kept is None else address(kept) + g * plan.out_blocks * plan.block * size
+            at = address(bias) + g * plan.bias * size
+            for n in range(0, p.batch, plan.samples):
+                source = address(x) + (n * p.c_in + g * p.group_in) * plane
+                to = address(out) + (n * p.c_out + g * p.group_out) * out_plane
+                samples = min(plan.samples, p.batch - n)
+                self._samples(source, to, samples, v, weights, u, at, workers)
+
+    def _samples(self, source: int, to: int, samples: int, v: int, weights: int, u: int, at: int, workers: int) -> None:
+        """One group of a few samples: their transformed tiles, then block after block of output channels."""
+        p, plan = self.problem, self.layout
+        size = p.dtype.itemsize
+
+        def operands(index: int, parts: int = 1) -> None:
+            room = address(scratch("winograd", plan.scratch // size, p.dtype))
+            first, last = (plan.blocks * k // parts for k in (index, index + 1))
+            self._first(self._operands, self._job, source, samples, first, last, room, v)
+
+        def results(index: int) -> None:
+            room = address(scratch("winograd", plan.scratch // size, p.dtype))
+            mine = u or address(scratch("winograd weights", plan.block, p.dtype))
+            self._second(0 if u else self._transform, self._results, self._job, v, weights, mine, samples,
+                         index, index + 1, room, at, to)  # fmt: skip
+
+        if workers > 1 and samples * p.group_in * p.shape[0] * p.shape[1] >= MANY:
+            run(lambda index: operands(index, plan.blocks), plan.blocks, workers)
+        else:
+            operands(0)
+        run(results, plan.out_blocks, workers)
+
+    @classmethod
+    def serves(cls, problem: ChannelProblem) -> str:
+        if problem.kind != "conv" or problem.stride != (1, 1):
+            return "only for convolutions of stride 1"
+        if problem.size not in cls.sizes:
+            return f"only for kernels of {' or '.join(f'{a} x {b}' for a, b in cls.sizes)}"
+        return ""
+
+    @classmethod
+    def scratch_bytes(cls, problem: ChannelProblem) -> int:
+        return layout(problem, cls.outs).total(1)
+
+
+class Winograd2Executor(_WinogradExecutor):
+    """F(2x2, 3x3) and F(2x2, 5x5)."""
+
+    name = "winograd2"
+    outs = 2
+    sizes = ((3, 3), (5, 5))
+
+
+class Winograd4Executor(_WinogradExecutor):
+    """F(4x4, 3x3)."""
+
+    name = "winograd4"
+    outs = 4
+    sizes = ((3, 3),)

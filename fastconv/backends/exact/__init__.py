@@ -1,0 +1,12 @@
+"""Filters whose every bit is fixed, as `scipy.ndimage` computes them: sums in double, each pass stored in the output's
+dtype before the next reads it.
+
+`Line` is one 1-D pass; `LinesJob` makes a chain of them ready for arrays of given strides and dtypes and runs it.
+"""
+
+from __future__ import annotations
+
+from .chain import LinesJob
+from .steps import Finish, Line
+
+__all__ = ["Finish", "Line", "LinesJob"]
