@@ -201,7 +201,7 @@ ROUNDINGS = {"rni": np.rint, "rzi": np.trunc, "rmi": np.floor, "rpi": np.ceil}
 
 
 def converted(x: np.ndarray, target: np.dtype, words: set[str]) -> np.ndarray:
-    """cvt: floats to integers round as stated and saturate (NaN is 0); integers wrap unless .sat; floats: to nearest."""
+    """cvt: floats to integers round as stated and saturate (NaN is 0); integers wrap unless .sat."""
     if words & {"rz", "rm", "rp"}:
         raise Fault("only rounding to the nearest is implemented between floats")
     rounding = next((ROUNDINGS[word] for word in ROUNDINGS if word in words), None)
