@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 
 import numpy as np
-from numba import cuda
 
 import fastconv as fc
 
@@ -59,6 +58,8 @@ def the_rest() -> None:
 
 
 def device_arrays() -> None:
+    from numba import cuda
+
     image = RANDOM.random((13, 17), dtype=np.float32)
     expected = fc.gaussian(image, 1.0)
     device = cuda.to_device(image)
@@ -83,7 +84,8 @@ def device_arrays() -> None:
     found["device arrays"] = [max(errors) - 4e-6, same and len(refused) == 4 and type(result) is type(device), 1.0]
 
 
-window_and_lines()
-the_rest()
-device_arrays()
-print(json.dumps(found))
+if __name__ == "__main__":
+    window_and_lines()
+    the_rest()
+    device_arrays()
+    print(json.dumps(found))
