@@ -12,6 +12,7 @@ from itertools import pairwise
 
 import numpy as np
 
+from fastconv.core.address import address
 from fastconv.core.threads import scratch
 
 from .layout import Layout
@@ -37,10 +38,6 @@ class Rows:
     dtype: np.dtype
     start: int
     keep: object  # whatever owns the memory
-
-
-def address(array: np.ndarray) -> int:
-    return array.__array_interface__["data"][0]
 
 
 def in_place(layout: Layout, dtype: np.dtype, strides: tuple[int, ...]) -> bool:

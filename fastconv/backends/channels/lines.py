@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from fastconv.core.address import address
 from fastconv.core.border import source_index
 from fastconv.loops import channels_strip
 from fastconv.loops.channels_strip import ZERO_ROW
@@ -17,10 +18,6 @@ __all__ = ["SLACK", "ZERO_ROW", "Lines", "address", "driver", "lines"]
 
 #: samples that a loop may read or write behind a strip
 SLACK = 160
-
-
-def address(array: np.ndarray) -> int:
-    return array.__array_interface__["data"][0]
 
 
 def driver(loop: Any) -> Any:

@@ -7,6 +7,6 @@ dtype before the next reads it.
 from __future__ import annotations
 
 from .chain import LinesJob
-from .steps import Finish, Line
+from .steps import Finish, Line, one_sweep
 
-__all__ = ["Finish", "Line", "LinesJob"]
+__all__ = ["Finish", "Line", "LinesJob", "one_sweep"]

@@ -6,6 +6,7 @@ from math import prod
 
 import numpy as np
 
+from fastconv.core.address import address
 from fastconv.core.threads import run as run_tasks
 from fastconv.core.threads import worker_count
 
@@ -47,7 +48,7 @@ class LinesJob:
 
     def execute(self, image: np.ndarray, out: np.ndarray, workers: int | None = None) -> None:
         """Fill ``out``, which shares no memory with the image."""
-        source, target = image.__array_interface__["data"][0], out.__array_interface__["data"][0]
+        source, target = address(image), address(out)
         for i, step in enumerate(self.steps):
             if self.cost[i] <= SERIAL_NS:
                 step.run(source, target, self.whole[i])

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-__all__ = ["Finish", "Line", "Step", "cut", "fold"]
+__all__ = ["Finish", "Line", "Step", "cut", "fold", "one_sweep"]
 
 #: samples between taps up to which a pass runs along the line although it is not the last axis
 NEAR = 16
@@ -118,3 +118,8 @@ def cut(lines: tuple[Line, ...], shape: tuple[int, ...], strides: tuple[int, ...
         steps.append(Step(None, first, in_place=in_place) if along else Step(first, None, in_place=in_place))
         i += 1
     return steps
+
+
+def one_sweep(lines: tuple[Line, ...], shape: tuple[int, ...], strides: tuple[int, ...]) -> bool:
+    """Whether passes are one step: then the last of them may do more than store."""
+    return len(lines) == 1 or (len(lines) == 2 and len(cut(lines, shape, strides)) == 1)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from fastconv.backends.sweeps.common import nones, token
+from fastconv.core.address import address
 from fastconv.core.border import source_index
 from fastconv.core.threads import scratch
 from fastconv.loops import exact_rows as rows
@@ -174,7 +175,7 @@ class SweepStep:
     def _address(self, array: np.ndarray) -> int:
         array = np.ascontiguousarray(array)
         self._keep.append(array)
-        return array.__array_interface__["data"][0]
+        return address(array)
 
     def _shape_room(self, nv: int, down: bool) -> None:
         """Rows of the ring, outputs at a time, samples of a tile."""
@@ -212,7 +213,7 @@ class SweepStep:
 
     def run(self, source: int, target: int, task: Task) -> None:
         room = scratch("exact", self.size, np.float64)
-        sweep(self.parameters, source, target, *task, room.__array_interface__["data"][0])
+        sweep(self.parameters, source, target, *task, address(room))
 
 
 def sweep(*arguments: Any) -> None:

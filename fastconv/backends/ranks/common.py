@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from fastconv.core.address import address
 from fastconv.core.threads import worker_count
 
 __all__ = ["Bands", "address", "nones", "token"]
@@ -11,10 +12,6 @@ __all__ = ["Bands", "address", "nones", "token"]
 #: work that is not worth handing out, and the longest band (Ctrl-C is heard between bands), in nanoseconds
 SERIAL_NS = 150_000
 BAND_NS = 3_000_000
-
-
-def address(array: np.ndarray) -> int:
-    return array.__array_interface__["data"][0]
 
 
 def nones(n: int) -> tuple[None, ...]:
