@@ -13,6 +13,7 @@ import importlib
 import re
 import sys
 from pathlib import Path
+from typing import Any
 
 from fastconv import explain, kernels, measure
 
@@ -37,13 +38,31 @@ def explained() -> str:
     return f"```text\n# print({call})\n{plan}\n```"
 
 
+def _beside(folder: str, module: str) -> Any:
+    """A module of the tests or of the benchmarks."""
+    sys.path.insert(0, str(ROOT / folder))
+    try:
+        return importlib.import_module(module)
+    finally:
+        sys.path.remove(str(ROOT / folder))
+
+
+def ndimage_table() -> str:
+    """The kept figures of bench/ndimage.py."""
+    stored = RESULTS / "ndimage" / "threads2.json"
+    if not stored.exists():
+        return "Not measured yet: `python bench/ndimage.py --json bench/results/ndimage/threads2.json` on an idle machine."
+    return _beside("bench", "ndimage").from_json(stored.read_text(encoding="utf-8"))
+
+
+def behaviours_table() -> str:
+    """Three behaviours on one line of bytes, from the module that the tests check."""
+    return _beside("tests", "behaviours").table()
+
+
 def bad_input_table() -> str:
     """The rows that the tests run: what is wrong, the call, and the kind of error or the answer."""
-    sys.path.insert(0, str(ROOT / "tests"))
-    try:
-        table = importlib.import_module("bad_input")
-    finally:
-        sys.path.remove(str(ROOT / "tests"))
+    table = _beside("tests", "bad_input")
     rows = [(row.what, row.call, row.error.__name__) for row in table.WRONG]
     rows += [(row.what, row.call, row.answer) for row in table.RIGHT]
     lines = [f"| {what} | `{call}` | {answer} |" for what, call, answer in rows]
@@ -53,7 +72,13 @@ def bad_input_table() -> str:
     return f"<details>\n<summary>{count}</summary>\n\n{head}\n{body}\n\n</details>"
 
 
-BLOCKS = {"explain": explained, "bad input": bad_input_table, "benchmark": benchmark_table}
+BLOCKS = {
+    "explain": explained,
+    "behaviours": behaviours_table,
+    "ndimage": ndimage_table,
+    "bad input": bad_input_table,
+    "benchmark": benchmark_table,
+}
 
 
 def filled(text: str) -> str:

@@ -44,7 +44,7 @@ NAMES = (
 #: these call the caller's own functions, which must not be called twice
 _CALLBACKS = frozenset({"generic_gradient_magnitude", "generic_laplace"})
 _RANKS = frozenset({"median_filter", "percentile_filter", "rank_filter"})
-_TAPS = frozenset({"convolve", "correlate", "maximum_filter", "minimum_filter", *_RANKS})
+_READ_AGAIN = frozenset({"gaussian_gradient_magnitude", "gaussian_laplace", "laplace"})
 _EPSILON = float(np.finfo(np.float64).eps)
 
 
@@ -172,22 +172,39 @@ def _differs(name: str, words: dict[str, Any]) -> str:
     image = np.asarray(words["input"])
     if name in _RANKS and image.ndim == 1:
         return "ranks in one dimension, where SciPy has faults"
-    if name not in _TAPS:
-        return ""
+    output = words.get("output")
+    over = isinstance(output, np.ndarray) and np.may_share_memory(output, image)
+    if over and name in _READ_AGAIN:
+        return "an output over the input, which SciPy reads again"
     weights = words.get("weights")
     if weights is not None:
         weights = np.asarray(weights)
+        if over and weights.dtype.kind == "c":
+            return "an output over the input, which SciPy reads again"
+        if name.endswith("1d"):
+            return _nearly_symmetric(weights)
         size = np.abs(weights)
         if weights.dtype.kind in "fc" and ((size > 0) & (size <= _EPSILON)).any():
             return "weights that SciPy drops"
         sizes: Any = weights.shape
     elif words.get("footprint") is not None:
         sizes = np.shape(words["footprint"])
-    else:
+    elif name in _RANKS:
         sizes = np.atleast_1d(words["size"])
-        if name in ("maximum_filter", "minimum_filter"):
-            return ""  # passes along lines
+    else:
+        return ""  # passes along lines
     # half a window and its origin may reach a whole window: past that SciPy reflects wrongly
     if image.size and max(sizes, default=0) > min(image.shape) * 2:
         return "a window far larger than the image"
+    return ""
+
+
+def _nearly_symmetric(weights: np.ndarray) -> str:
+    """Why 1-D weights are symmetric (or antisymmetric) to SciPy only: all of them are of the size of a rounding."""
+    parts = (weights.real, weights.imag) if weights.dtype.kind == "c" else (np.asarray(weights, np.float64),)
+    for taps in parts:
+        limit = 64 * _EPSILON * float(np.abs(taps).max(initial=0.0))
+        for gap in (np.abs(taps - taps[::-1]), np.abs(taps + taps[::-1])):
+            if taps.ndim == 1 and taps.size and limit < float(gap.max()) <= _EPSILON:
+                return "weights that only SciPy takes for symmetric"
     return ""
