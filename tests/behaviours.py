@@ -60,7 +60,7 @@ def table() -> str:
     lines = [
         f"The line of bytes `{numbers(IMAGE)}`:",
         "",
-        "| | `fc.` (float32) | `fc.`, `dtype=\"same\"` | `fc.ndimage` (and SciPy) | OpenCV |",
+        '| | `fc.` (float32) | `fc.`, `dtype="same"` | `fc.ndimage` (and SciPy) | OpenCV |',
         "| :-- | :-- | :-- | :-- | :-- |",
     ]
     for row in ROWS:

@@ -15,7 +15,9 @@ from numba.extending import intrinsic
 
 from .vec import I32, I64, Emitter, count, scalar_type
 
-CHUNK = 4  # taps (or pairs) that one turn of a run-time loop unrolls
+#: taps (or pairs) that one turn of a run-time loop unrolls, one such loop after the other
+CHUNKS = (4, 1)
+LINE_CHUNKS = (8, 4, 1)
 
 
 class Exact(Emitter):
@@ -70,7 +72,7 @@ def _indexed(e, k, more=0):
     return j + more if base is None else e.plus(base, j + more)
 
 
-def line_sums(e, fold, taps, n, out, sample, weight):
+def line_sums(e, fold, taps, n, out, sample, weight, chunks=CHUNKS):
     """The sums of ``out`` outputs over a line of taps, in the order of the module's text.
 
     ``sample(k, r)``: tap k's vector for output r; ``weight(k)``: its coefficient in every lane.  k is a pair
@@ -104,12 +106,11 @@ def line_sums(e, fold, taps, n, out, sample, weight):
             sums = pair(sums, (None, k), (None, taps - 1 - k))
         return sums
 
-    one, chunk = e.const(1), e.const(CHUNK)
+    one = e.const(1)
     last = b.sub(n, one)
     middle = b.lshr(n, one)
     stop = middle if fold else last
     sums = products((middle if fold else last, 0))
-    whole = b.and_(stop, e.const(-CHUNK))
 
     def turns(width):
         def turn(i, sums):
@@ -120,8 +121,12 @@ def line_sums(e, fold, taps, n, out, sample, weight):
 
         return turn
 
-    sums = e.repeat(e.const(0), whole, chunk, sums, turns(CHUNK))
-    return e.repeat(whole, stop, one, sums, turns(1))
+    begin = e.const(0)
+    for width in chunks:
+        end = stop if width == 1 else b.and_(stop, e.const(-width))
+        sums = e.repeat(begin, end, e.const(width), sums, turns(width))
+        begin = end
+    return sums
 
 
 def finished(e, s, finish, address, through):
@@ -175,8 +180,13 @@ def exact_down(typingctx, table, x, w, n, outs, out_x, out_t, line, finish, taps
 
 
 @intrinsic
-def exact_along(typingctx, line, step, w, n, out, out_t, to_line, finish, taps, fold, vectors, narrow):
-    """Sums over taps ``step`` bytes apart along a line of doubles, for ``vectors`` vectors of neighbouring outputs."""
+def exact_along(typingctx, line, step, w, n, out, out_t, to_line, finish, taps, fold, near, vectors, narrow):
+    """Sums over taps ``step`` bytes apart along a line of doubles, for ``vectors`` vectors of neighbouring outputs.
+
+    near (None,): the taps are neighbours, and the line lies at a multiple of a vector's bytes (else it is slower).
+    Vectors of taps that lie across two lines of the cache cost two loads each: every other one is then put together
+    from vectors that do not, which taps share.
+    """
 
     def codegen(context, builder, sig, args):
         line, step, w, n, out = args[:5]
@@ -192,10 +202,28 @@ def exact_along(typingctx, line, step, w, n, out, out_t, to_line, finish, taps, 
                 starts[key] = (base, builder.add(line, far))
             return starts[key][1]
 
+        whole = {}
+
+        def aligned(base, v):
+            """Vector v of those that begin at tap ``base``."""
+            key = (id(base), v)
+            if key not in whole:
+                whole[key] = (base, e.load(e.plus(start((base, 0)), e.size * e.n * v), types.float64))
+            return whole[key][1]
+
+        wide = count(near) and e.n == 8 and not count(taps)
+
         def sample(k, v):
+            base, j = k
+            if wide and base is not None and 0 <= j < e.n and (count(fold) or j % 2):
+                index = ir.Constant(ir.VectorType(I32, e.n), list(range(j, j + e.n)))
+                return builder.shuffle_vector(aligned(base, v), aligned(base, v + 1), index)
             return e.load(e.plus(start(k), e.size * e.n * v), types.float64)
 
-        sums = line_sums(e, count(fold), count(taps), n, count(vectors), sample, lambda k: e.weight(w, _indexed(e, k)))
+        chunks = LINE_CHUNKS if wide else CHUNKS
+        sums = line_sums(
+            e, count(fold), count(taps), n, count(vectors), sample, lambda k: e.weight(w, _indexed(e, k)), chunks
+        )
         dtype = types.float64 if count(to_line) else out_t.dtype
         for v, s in enumerate(sums):
             at = e.plus(out, dtype.bitwidth // 8 * e.n * v)
@@ -203,7 +231,7 @@ def exact_along(typingctx, line, step, w, n, out, out_t, to_line, finish, taps, 
             e.store(at, s, dtype)
         return context.get_dummy_value()
 
-    return _signature(5, out_t, to_line, finish, taps, fold, vectors, narrow), codegen
+    return _signature(5, out_t, to_line, finish, taps, fold, near, vectors, narrow), codegen
 
 
 @intrinsic

@@ -17,7 +17,7 @@ CONSTANT_ROW = -(2**63)
 
 # constants of a specialisation, see jit.Loop.address.  FINISH: () stores the sum, (None,) * 1 adds it to what is there,
 # * 2 stores its square, * 3 adds its square, * 4 adds its square and takes the root
-SRC = OUT = TAPS = FOLD = ROWS = FINISH = LINE = ()
+SRC = OUT = TAPS = FOLD = ROWS = FINISH = LINE = NEAR = ()
 SRC_SIZE = OUT_SIZE = LANES = 0
 FOUR, ONE = (None,) * 4, (None,)
 ACC = np.float64
@@ -116,15 +116,15 @@ def along_row(line, step, w, n, out, samples):
     """out[:samples] = sums over n taps ``step`` bytes apart along a line, see `exact_blocks.exact_along`."""
     i = 0
     while i + 4 * LANES <= samples:
-        exact_along(line + i * 8, step, w, n, out + i * OUT_SIZE, OUT, LINE, FINISH, TAPS, FOLD, FOUR, ())
+        exact_along(line + i * 8, step, w, n, out + i * OUT_SIZE, OUT, LINE, FINISH, TAPS, FOLD, NEAR, FOUR, ())
         i += 4 * LANES
     if len(FINISH) == 0 and samples >= LANES:
         while i < samples:
             j = min(i, samples - LANES)
-            exact_along(line + j * 8, step, w, n, out + j * OUT_SIZE, OUT, LINE, FINISH, TAPS, FOLD, ONE, ())
+            exact_along(line + j * 8, step, w, n, out + j * OUT_SIZE, OUT, LINE, FINISH, TAPS, FOLD, (), ONE, ())
             i += LANES
     while i < samples:
-        exact_along(line + i * 8, step, w, n, out + i * OUT_SIZE, OUT, LINE, FINISH, TAPS, FOLD, ONE, ONE)
+        exact_along(line + i * 8, step, w, n, out + i * OUT_SIZE, OUT, LINE, FINISH, TAPS, FOLD, (), ONE, ONE)
         i += 1
 
 

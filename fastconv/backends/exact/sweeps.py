@@ -55,7 +55,7 @@ def _down(out: np.dtype, line: bool, finish: int, taps: int, folds: int, many: i
 
 
 @lru_cache(maxsize=256)
-def _along(out: np.dtype, line: bool, finish: int, taps: int, folds: int) -> int:
+def _along(out: np.dtype, line: bool, finish: int, taps: int, folds: int, near: bool) -> int:
     return rows.along_row.address(
         OUT=token(out),
         OUT_SIZE=8 if line else out.itemsize,
@@ -63,6 +63,7 @@ def _along(out: np.dtype, line: bool, finish: int, taps: int, folds: int) -> int
         FINISH=nones(finish),
         TAPS=nones(taps),
         FOLD=nones(folds),
+        NEAR=nones(near),
         LANES=_LANES,
     )
 
@@ -160,7 +161,7 @@ class SweepStep:
             p[rows.P_WH], p[rows.P_NH] = self._address(taps), along.size
             last = Finish.STORE if step.along_first else finish
             place = rows.P_FIRST if step.along_first else rows.P_ALONG
-            p[place] = _along(native, step.along_first, int(last), _unrolled(along.size), fold(taps))
+            p[place] = _along(native, step.along_first, int(last), _unrolled(along.size), fold(taps), inner == 1)
         if rare:
             cast = {"OUT": token(out), "OUT_SIZE": itemsize}
             p[rows.P_CAST_OUT] = rows.cast_row.address(**cast)
