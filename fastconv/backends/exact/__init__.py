@@ -8,5 +8,6 @@ from __future__ import annotations
 
 from .chain import LinesJob
 from .steps import Finish, Line, one_sweep
+from .window import WindowJob
 
-__all__ = ["Finish", "Line", "LinesJob", "one_sweep"]
+__all__ = ["Finish", "Line", "LinesJob", "WindowJob", "one_sweep"]

@@ -17,7 +17,7 @@ from fastconv.loops.vec import lanes
 
 from .steps import Finish, Step, fold
 
-__all__ = ["NATIVE", "SweepStep", "Task", "loader"]
+__all__ = ["NATIVE", "SweepStep", "Task", "loader", "ranges"]
 
 #: dtypes that the summing rows store themselves; the others go through rows that cast
 NATIVE = tuple(np.dtype(t) for t in ("u1", "u2", "i2", "f4", "f8"))
@@ -207,9 +207,9 @@ class SweepStep:
         pieces = 1 if whole_line else max(1, min(-(-parts // bands), tiles))
         return [
             (*u, *y, *x)
-            for u in _ranges(self.n_units, units, 1)
-            for y in _ranges(self.n_rows, bands, self.many)
-            for x in _ranges(self.n_line, pieces, self.tile)
+            for u in ranges(self.n_units, units, 1)
+            for y in ranges(self.n_rows, bands, self.many)
+            for x in ranges(self.n_line, pieces, self.tile)
         ]
 
     def run(self, source: int, target: int, task: Task) -> None:
@@ -228,7 +228,8 @@ def sweep(*arguments: Any) -> None:
 _compiled: Any = None
 
 
-def _ranges(n: int, parts: int, step: int) -> list[tuple[int, int]]:
+def ranges(n: int, parts: int, step: int) -> list[tuple[int, int]]:
+    """0 ... n in about ``parts`` ranges that begin at multiples of ``step``."""
     each = -(-n // parts)
     each = -(-each // step) * step
     return [(a, min(n, a + each)) for a in range(0, n, each)]
