@@ -284,4 +284,15 @@ def put(typingctx, address, value):
     return _signature(2), codegen
 
 
-__all__ = ["Exact", "exact_along", "exact_down", "exact_move", "exact_window", "finished", "line_sums", "put"]
+@intrinsic
+def keep(typingctx, address, value):
+    """Store a double at an address."""
+
+    def codegen(context, builder, sig, args):
+        builder.store(args[1], builder.inttoptr(args[0], args[1].type.as_pointer())).align = 1
+        return context.get_dummy_value()
+
+    return types.void(types.intp, types.float64), codegen
+
+
+__all__ = ["Exact", "exact_along", "exact_down", "exact_move", "exact_window", "finished", "keep", "line_sums", "put"]

@@ -8,7 +8,7 @@ as the kernel has.  Sums and their order: see `exact_blocks`.
 import numpy as np
 
 from .blocks import call_row, fetch
-from .exact_blocks import exact_move, exact_window, put
+from .exact_blocks import exact_move, exact_window, keep, put
 from .exact_rows import ACC, CONSTANT_ROW, FOUR, ONE
 from .jit import helper, loop
 
@@ -39,6 +39,19 @@ def window_row(table, w, n, out, samples):
     while i < samples:
         exact_window(table, i * 8, w, n, out, i * OUT_SIZE, OUT, ONE, ONE)
         i += 1
+
+
+@loop
+def point_row(source, to, samples):
+    """Doubles (in scratch) as uint64, the way that NI_Correlate casts: what is negative by its magnitude."""
+    for i in range(samples):
+        v = fetch(source + i * 8, ACC)
+        if v > 0:
+            exact_move(source + i * 8, to + i * 8, ACC, np.uint64, ONE)
+        else:
+            keep(source + i * 8, -v)
+            exact_move(source + i * 8, to + i * 8, ACC, np.uint64, ONE)
+            put(to + i * 8, -fetch(to + i * 8, np.int64))
 
 
 @helper
@@ -95,4 +108,4 @@ def window_sweep(p, src, out, u0, u1, y0, y1, x0, x1, room):
                     call_row(p[W_SUM], (table, p[W_WEIGHT], taps, to, m))
 
 
-__all__ = ["window_row", "window_sweep"]
+__all__ = ["point_row", "window_row", "window_sweep"]

@@ -140,9 +140,9 @@ def _real(
         raise RuntimeError("A sequence of modes is not supported")
     modes = (border_mode(mode),) * ndim
     value = float(cval)
-    checked_real(image)
-    checked_real(out)
     if out.size:
+        checked_real(image)
+        checked_real(out)
         kernel = np.ascontiguousarray(kernel)
         settle(out, image, lambda target: engine.run_window(image, target, kernel, before, modes, value))
     return out

@@ -7,7 +7,8 @@ dtype before the next reads it.
 from __future__ import annotations
 
 from .chain import LinesJob
+from .running import Box, RunningJob
 from .steps import Finish, Line, one_sweep
 from .window import WindowJob
 
-__all__ = ["Finish", "Line", "LinesJob", "WindowJob", "one_sweep"]
+__all__ = ["Box", "Finish", "Line", "LinesJob", "RunningJob", "WindowJob", "one_sweep"]

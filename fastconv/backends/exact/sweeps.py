@@ -17,7 +17,7 @@ from fastconv.loops.vec import lanes
 
 from .steps import Finish, Step, fold
 
-__all__ = ["NATIVE", "SweepStep", "Task", "loader", "ranges"]
+__all__ = ["NATIVE", "SweepStep", "Task", "loader", "offsets", "ranges", "samples_behind"]
 
 #: dtypes that the summing rows store themselves; the others go through rows that cast
 NATIVE = tuple(np.dtype(t) for t in ("u1", "u2", "i2", "f4", "f8"))
@@ -72,7 +72,7 @@ def _unrolled(n: int) -> int:
     return n if n <= _UNROLLED else 0
 
 
-def _samples_behind(shape: tuple[int, ...], strides: tuple[int, ...], least: int) -> int:
+def samples_behind(shape: tuple[int, ...], strides: tuple[int, ...], least: int) -> int:
     """The first axis, at least ``least``, from which on the axes are one run of samples a fixed step apart."""
     axis = len(shape) - 1
     while axis > least and (shape[axis - 1] == 1 or strides[axis - 1] == strides[axis] * shape[axis]):
@@ -80,7 +80,7 @@ def _samples_behind(shape: tuple[int, ...], strides: tuple[int, ...], least: int
     return axis
 
 
-def _offsets(shape: tuple[int, ...], strides: tuple[int, ...]) -> np.ndarray:
+def offsets(shape: tuple[int, ...], strides: tuple[int, ...]) -> np.ndarray:
     """Byte offsets of every index of some axes, in C order."""
     total = np.zeros(1, np.int64)
     for n, stride in zip(shape, strides, strict=True):
@@ -103,13 +103,13 @@ class SweepStep:
             first = along.axis
         else:
             assert down is not None
-            first = _samples_behind(shape, strides, down.axis + 1)
+            first = samples_behind(shape, strides, down.axis + 1)
         self.n_line = prod(shape[first:])
         self._keep: list[Any] = []
         row_axis = down.axis if down is not None else -1
         others = [i for i in range(first) if i != row_axis]
-        src_units = _offsets(tuple(shape[i] for i in others), tuple(strides[i] for i in others))
-        out_units = _offsets(tuple(shape[i] for i in others), tuple(out_strides[i] for i in others))
+        src_units = offsets(tuple(shape[i] for i in others), tuple(strides[i] for i in others))
+        out_units = offsets(tuple(shape[i] for i in others), tuple(out_strides[i] for i in others))
         if down is not None:
             self.n_rows = shape[row_axis]
             index = source_index(self.n_rows, down.before, down.size - 1 - down.before, down.mode)

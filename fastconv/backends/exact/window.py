@@ -92,7 +92,10 @@ class WindowJob:
         p[windows.W_CVAL] = self._address(np.array([cval], np.float64))
         p[windows.W_LOAD], p[windows.W_SUM] = loader(source), _sum(native)
         if rare:
-            p[windows.W_CAST] = cast_row.address(OUT=token(out), OUT_SIZE=itemsize)
+            wide = out == np.uint64
+            p[windows.W_CAST] = (
+                windows.point_row.address() if wide else cast_row.address(OUT=token(out), OUT_SIZE=itemsize)
+            )
         self.parameters = p
         #: nanoseconds for the whole, roughly
         self.cost = prod(shape) * (0.5 + 0.1 * len(used))
