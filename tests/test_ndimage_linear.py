@@ -47,3 +47,75 @@ def test_bytes_are_scipys(name: str) -> None:
 def test_bytes_are_scipys_at_length(start: int) -> None:
     for seed in range(start + 1000, start + 1500):
         compare(seed)
+
+
+# where SciPy is wrong --------------------------------------------------------------------------------------------
+
+
+def by_index(image: np.ndarray, weights: np.ndarray, word: str) -> np.ndarray:
+    """The correlation with an odd 1-D or 2-D kernel in float64, on an array padded by NumPy."""
+    widths = [(k // 2, k // 2) for k in weights.shape]
+    padded = np.pad(image.astype(np.float64), widths, word)
+    out = np.zeros(image.shape)
+    for tap in np.ndindex(*weights.shape):
+        window = tuple(slice(t, t + n) for t, n in zip(tap, image.shape, strict=True))
+        out += weights[tap] * padded[window]
+    return out
+
+
+def test_weights_below_rounding_count() -> None:
+    image = np.random.default_rng(1).random((9, 11))
+    weights = np.array([[1e-17, 3e-17, 2e-17], [5e-17, 1e-16, 0], [2e-17, 7e-17, 1e-17]])
+    expected = by_index(image, weights, "symmetric")
+    assert np.allclose(ndi.correlate(image, weights), expected, rtol=1e-14, atol=0)
+    assert not scipy_ndimage.correlate(image, weights).any()
+
+
+def test_small_weights_are_not_taken_for_symmetric() -> None:
+    image = np.random.default_rng(1).random(40)
+    weights = np.array([1e-17, 5e-17, 9e-17])
+    expected = by_index(image, weights, "symmetric")
+    assert np.allclose(ndi.correlate1d(image, weights), expected, rtol=1e-14, atol=0)
+    assert not np.allclose(scipy_ndimage.correlate1d(image, weights), expected, rtol=0.1, atol=0)
+
+
+@pytest.mark.parametrize("shape", [(3, 4), (1, 7), (5, 1)])
+def test_kernels_of_many_times_the_image_reflect_rightly(shape: tuple[int, int]) -> None:
+    rng = np.random.default_rng(2)
+    image, weights = rng.random(shape), rng.random((41, 27))
+    assert np.allclose(ndi.correlate(image, weights), by_index(image, weights, "symmetric"), rtol=1e-12)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "float32", "complex64"])
+@pytest.mark.parametrize("name", sorted(linear_cases.READS_AGAIN))
+def test_over_the_input_is_as_beside_it(name: str, dtype: str) -> None:
+    image = (np.random.default_rng(3).random((12, 17)) * 200).astype(dtype)
+    arguments = () if name == "laplace" else (1.3,)
+    with np.errstate(invalid="ignore"):
+        beside = getattr(ndi, name)(image, *arguments)
+        expected = getattr(scipy_ndimage, name)(image, *arguments)
+        over = image.copy()
+        assert getattr(ndi, name)(over, *arguments, output=over) is over
+    assert same(beside, expected)
+    assert same(over, beside)
+
+
+def test_complex_weights_over_the_input() -> None:
+    rng = np.random.default_rng(4)
+    image = rng.random((8, 9)) + 1j * rng.random((8, 9))
+    weights = rng.random((3, 3)) + 1j * rng.random((3, 3))
+    expected = scipy_ndimage.convolve(image, weights)
+    over = image.copy()
+    ndi.convolve(over, weights, output=over)
+    assert same(over, expected)
+
+
+def test_not_a_number_lands_where_scipy_puts_it() -> None:
+    image = np.random.default_rng(5).random((30, 40))
+    image[7, 9], image[20, 31] = np.nan, np.inf
+    kernel = np.array([[0.0, 1.0, 0.0], [2.0, 0.0, 1.0], [0.0, 0.5, 0.0]])
+    for name, arguments in (("correlate", (kernel,)), ("gaussian_filter", (1.5,)), ("uniform_filter", (5,))):
+        with np.errstate(invalid="ignore"):
+            ours, theirs = getattr(ndi, name)(image, *arguments), getattr(scipy_ndimage, name)(image, *arguments)
+        assert np.isnan(ours).any()
+        assert same(ours, theirs), name

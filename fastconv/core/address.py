@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
 __all__ = ["address"]
 
-_byte = ctypes.c_char.from_buffer
+_byte: Callable[[Any], Any] = ctypes.c_char.from_buffer
 _address = ctypes.addressof
 
 
