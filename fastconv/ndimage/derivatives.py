@@ -174,7 +174,7 @@ def gaussian_laplace(
     Examples
     --------
     >>> gaussian_laplace([[0.0, 0.0, 0.0], [0.0, 9.0, 0.0], [0.0, 0.0, 0.0]], 1, radius=1).round(2).tolist()
-    [[0.38, 0.31, 0.38], [0.31, -2.74, 0.31], [0.38, 0.31, 0.38]]
+    [[0.0, -1.11, 0.0], [-1.11, -3.68, -1.11], [0.0, -1.11, 0.0]]
     """
     image = as_array(input)
     out = get_output(output, image)
@@ -210,7 +210,7 @@ def gaussian_gradient_magnitude(
     Examples
     --------
     >>> gaussian_gradient_magnitude([[0.0, 4.0], [0.0, 4.0]], 1).round(3).tolist()
-    [[0.856, 0.856], [0.856, 0.856]]
+    [[0.915, 0.915], [0.915, 0.915]]
     """
     image = as_array(input)
     out = get_output(output, image)

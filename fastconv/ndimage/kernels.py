@@ -69,7 +69,7 @@ def correlate(
     Examples
     --------
     >>> correlate([[1, 2, 3], [4, 5, 6], [7, 8, 9]], [[0, 1], [2, 3]]).tolist()
-    [[6, 10, 15], [21, 30, 36], [39, 48, 54]]
+    [[6, 10, 16], [21, 25, 31], [39, 43, 49]]
     """
     return _filtered(input, weights, output, mode, cval, origin, axes, False)
 
@@ -94,7 +94,7 @@ def convolve(
     Examples
     --------
     >>> convolve([[1, 2, 3], [4, 5, 6], [7, 8, 9]], [[0, 1], [2, 3]]).tolist()
-    [[13, 20, 24], [31, 38, 42], [40, 47, 51]]
+    [[11, 17, 21], [29, 35, 39], [44, 50, 54]]
     """
     return _filtered(input, weights, output, mode, cval, origin, axes, True)
 

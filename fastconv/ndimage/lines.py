@@ -199,7 +199,7 @@ def gaussian_filter(
     Examples
     --------
     >>> gaussian_filter([[0, 0, 0], [0, 90, 0], [0, 0, 0]], 1).tolist()
-    [[14, 16, 14], [16, 20, 16], [14, 16, 14]]
+    [[7, 10, 7], [10, 14, 10], [7, 10, 7]]
     """
     image = as_array(input)
     out = get_output(output, image)
