@@ -51,9 +51,7 @@ def ndimage_table() -> str:
     """The kept figures of bench/ndimage.py."""
     stored = RESULTS / "ndimage" / "threads2.json"
     if not stored.exists():
-        return (
-            "Not measured yet: `python bench/ndimage.py --json bench/results/ndimage/threads2.json` on an idle machine."
-        )
+        return "Not measured yet: run `bench/ndimage.py` with `--json` on an idle machine."
     return _beside("bench", "ndimage").from_json(stored.read_text(encoding="utf-8"))
 
 
