@@ -110,6 +110,13 @@ def test_complex_weights_over_the_input() -> None:
     assert same(over, expected)
 
 
+def test_zeros_of_both_signs_outside_are_told_apart() -> None:
+    image = np.full((4, 5), -0.0)
+    for cval in (0.0, -0.0, 0.0):
+        ours = ndi.correlate1d(image, [1.0, 2.0], mode="constant", cval=cval)
+        assert same(ours, scipy_ndimage.correlate1d(image, [1.0, 2.0], mode="constant", cval=cval))
+
+
 def test_not_a_number_lands_where_scipy_puts_it() -> None:
     image = np.random.default_rng(5).random((30, 40))
     image[7, 9], image[20, 31] = np.nan, np.inf

@@ -27,7 +27,7 @@ def run_lines(
 ) -> None:
     """1-D passes in their order, each stored in the dtype of ``out`` (C-contiguous, native, apart from the image)."""
     image = _native(image)
-    key = (lines, image.shape, image.strides, image.dtype.char, out.dtype.char, cval, finish)
+    key = (lines, image.shape, image.strides, image.dtype.char, out.dtype.char, _told_apart(cval), finish)
 
     def make() -> Any:
         return exact.LinesJob(lines, image.shape, image.strides, image.dtype, out.dtype, cval, finish)
@@ -38,7 +38,7 @@ def run_lines(
 def run_boxes(image: np.ndarray, out: np.ndarray, boxes: tuple[Box, ...], cval: float) -> None:
     """Running means in their order, each stored in the dtype of ``out`` (as `run_lines` has it)."""
     image = _native(image)
-    key = (boxes, image.shape, image.strides, image.dtype.char, out.dtype.char, cval)
+    key = (boxes, image.shape, image.strides, image.dtype.char, out.dtype.char, _told_apart(cval))
 
     def make() -> Any:
         return exact.RunningJob(boxes, image.shape, image.strides, image.dtype, out.dtype, cval)
@@ -53,12 +53,17 @@ def run_window(
     """The correlation with an N-D kernel (float64, an axis for each of the image's) into ``out`` as `run_lines`."""
     image = _native(image)
     key = (weights.tobytes(), weights.shape, before, modes, image.shape, image.strides, image.dtype.char,
-           out.dtype.char, cval)  # fmt: skip
+           out.dtype.char, _told_apart(cval))  # fmt: skip
 
     def make() -> Any:
         return exact.WindowJob(weights, before, modes, image.shape, image.strides, image.dtype, out.dtype, cval)
 
     _jobs.get(key, make).execute(image, out)
+
+
+def _told_apart(value: float) -> float | str:
+    """A number as part of a key: the zeros of two signs differ, and NaN equals itself."""
+    return value if value and value == value else repr(value)
 
 
 def _native(image: np.ndarray) -> np.ndarray:
