@@ -25,6 +25,7 @@ import scipy.ndimage
 
 import fastconv as fc
 from fastconv import measure
+from fastconv.core.threads import run as run_tasks
 
 DTYPES = ("float32", "float64", "uint8", "uint16")
 SHAPES = ("2048x2048", "128x128x128", "64x64")
@@ -178,7 +179,20 @@ def _accelerated(title: str, call: Callable[[np.ndarray], Any], image: np.ndarra
     return Figure(title, "scikit-image", str(image.dtype), min(times[0][1:]), min(times[1][1:]), meant)
 
 
-def table(figures: list[Figure], machine: str, threads: int) -> str:
+def _copy_ms(image: np.ndarray, threads: int, repeat: int) -> float:
+    """Milliseconds for a copy into a fresh array, shared out among the threads: what memory and pages cost alone."""
+    rows = image.reshape(len(image), -1)
+
+    def copy() -> None:
+        fresh = np.empty_like(rows)
+        parts = min(16, len(rows)) if image.nbytes > 1 << 18 else 1
+        bands = np.linspace(0, len(rows), parts + 1).astype(int)
+        run_tasks(lambda k: np.copyto(fresh[bands[k] : bands[k + 1]], rows[bands[k] : bands[k + 1]]), parts, threads)
+
+    return min(measure.time_in_turn(copy, copy, repeat)[0])
+
+
+def table(figures: list[Figure], copies: dict[str, float], machine: str, threads: int) -> str:
     """Ratios as Markdown: a line for each row, a column for each shape and dtype."""
     lines = [f"{machine}; {threads} threads.  SciPy's time over fastconv's:", ""]
     for shape in dict.fromkeys(f.shape for f in figures):
@@ -190,6 +204,10 @@ def table(figures: list[Figure], machine: str, threads: int) -> str:
             cells = [f"{found[d].ratio:.1f}" if d in found else "" for d in dtypes]
             meant = next(iter(found.values())).meant
             lines.append(f"| {row} | " + " | ".join(cells) + f" | {meant:g} |")
+        taken = [copies.get(f"{shape} {dtype}") for dtype in dtypes]
+        if all(taken):
+            cells = [f"{ms:.2g} ms" for ms in taken if ms]
+            lines.append("| *a copy of the image into a fresh array* | " + " | ".join(cells) + " | |")
         ratios = [f.ratio for f in of_shape]
         short = [f for f in of_shape if f.ratio < f.meant]
         mean = f"geometric mean {geometric_mean(ratios):.1f}, least {min(ratios):.1f}"
@@ -200,7 +218,7 @@ def table(figures: list[Figure], machine: str, threads: int) -> str:
 def from_json(text: str) -> str:
     """The Markdown of a kept measurement."""
     kept = json.loads(text)
-    return table([Figure(**each) for each in kept["figures"]], kept["machine"], kept["threads"])
+    return table([Figure(**each) for each in kept["figures"]], kept["copies"], kept["machine"], kept["threads"])
 
 
 def main() -> None:
@@ -213,7 +231,8 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="keep the figures in this file")
     options = parser.parse_args()
     os.environ["FASTCONV_NUM_THREADS"] = str(options.threads)
-    figures = []
+    figures: list[Figure] = []
+    copies: dict[str, float] = {}
 
     def add(figure: Figure) -> None:
         figures.append(figure)
@@ -227,6 +246,7 @@ def main() -> None:
     for shape in options.shapes:
         for dtype in options.dtypes:
             image = _image(tuple(int(n) for n in shape.split("x")), dtype)
+            copies[f"{shape} {dtype}"] = _copy_ms(image, options.threads, options.repeat)
             for title, call in CALLS.items():
                 if options.rows in title:
                     add(_timed(title, shape, dtype, _pair(call, image), _meant(call[0], shape), options.repeat))
@@ -238,10 +258,15 @@ def main() -> None:
     machine = measure.machine(("scipy", "skimage"))
     versions = ", ".join(f"{name} {found}" for name, found in machine["versions"].items())
     words = f"{machine['cpu']}, {machine['cores']} cores, {versions}, {machine['date']}"
-    print("\n" + table(figures, words, options.threads))
+    print("\n" + table(figures, copies, words, options.threads))
     if options.json:
         options.json.parent.mkdir(parents=True, exist_ok=True)
-        kept = {"machine": words, "threads": options.threads, "figures": [asdict(f) for f in figures]}
+        kept = {
+            "machine": words,
+            "threads": options.threads,
+            "copies": copies,
+            "figures": [asdict(f) for f in figures],
+        }
         options.json.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from .arguments import as_array, checked_axes, get_output, per_axis, spread_over_axes
+from .finishing import finish_with, root
 from .lines import gaussian_passes
 from .passes import Finish, Pass, run_passes
 
@@ -103,13 +104,14 @@ def _called(
     for i, (axis, word) in enumerate(zip(filtered, per_axis(mode, len(filtered), "mode"), strict=True)):
         result = derivative(image, axis, out.dtype if i else out, word, cval, *arguments, **(keywords or {}))
         if not i:
-            result = out
-        if squares:
-            np.multiply(result, result, result)
-        if i:
-            np.add(out, result, out)
-    if squares:
-        np.sqrt(out, out, casting="unsafe")
+            finish = Finish.SQUARE if squares else Finish.STORE
+        elif not squares:
+            finish = Finish.ADD
+        else:
+            finish = Finish.ADD_SQUARE_ROOT if i == len(filtered) - 1 else Finish.ADD_SQUARE
+        finish_with(out, result if i else out, finish)
+    if squares and len(filtered) == 1:
+        root(out)
     return out
 
 
@@ -248,7 +250,7 @@ def _summed(
             finish = Finish.ADD_SQUARE if i < last else Finish.ADD_SQUARE_ROOT
         run_passes(image, target, passes, cval, finish)
     if squares and not last:
-        np.sqrt(target, target, casting="unsafe")
+        root(target)
     if not apart:
         out[...] = target
     return out

@@ -12,6 +12,7 @@ from fastconv.engine import exact as engine
 from fastconv.engine.exact import Finish
 
 from .arguments import border_mode, checked_real, settle
+from .finishing import finish_with
 
 __all__ = ["Finish", "Pass", "over_parts", "run_passes", "with_complex_weights"]
 
@@ -44,7 +45,7 @@ def run_passes(
             return
         result = np.empty(out.shape, out.dtype.newbyteorder("="))
         run_passes(image, result, passes, cval)
-        _finish(out, result, finish)
+        finish_with(out, result, finish)
     elif not lines:
         out[...] = image
     elif both:
@@ -55,18 +56,6 @@ def run_passes(
         checked_real(out)
         if out.size:
             settle(out, image, lambda target: engine.run_lines(image, target, lines, value))
-
-
-def _finish(out: np.ndarray, result: np.ndarray, finish: Finish) -> None:
-    """By NumPy what the passes' rows do at the end, for outputs that they do not do it for."""
-    if finish in (Finish.SQUARE, Finish.ADD_SQUARE, Finish.ADD_SQUARE_ROOT):
-        np.multiply(result, result, result)
-    if finish is Finish.SQUARE:
-        out[...] = result
-    else:
-        np.add(out, result, out)
-    if finish is Finish.ADD_SQUARE_ROOT:
-        np.sqrt(out, out, casting="unsafe")
 
 
 def over_parts(
