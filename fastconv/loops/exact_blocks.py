@@ -295,4 +295,14 @@ def keep(typingctx, address, value):
     return types.void(types.intp, types.float64), codegen
 
 
-__all__ = ["Exact", "exact_along", "exact_down", "exact_move", "exact_window", "finished", "keep", "line_sums", "put"]
+__all__ = [
+    "Exact",
+    "exact_along",
+    "exact_down",
+    "exact_move",
+    "exact_window",
+    "finished",
+    "keep",
+    "line_sums",
+    "put",
+]

@@ -11,6 +11,7 @@ import numpy as np
 from .blocks import call_row, fetch
 from .exact_blocks import exact_along, exact_down, exact_move, put
 from .jit import helper, loop
+from .memory import AHEAD, ahead
 
 #: marks a padded row or sample that holds the constant
 CONSTANT_ROW = -(2**63)
@@ -57,6 +58,8 @@ def load_row(src, step, columns, before, n, p0, p1, to, cval):
     i = 0
     if step == SRC_SIZE:
         while i + 4 * LANES <= m:
+            for line in range(0, 4 * LANES * SRC_SIZE, 64):
+                ahead(at + i * SRC_SIZE + line + AHEAD, ())
             exact_move(at + i * SRC_SIZE, into + i * 8, SRC, ACC, ())
             exact_move(at + (i + LANES) * SRC_SIZE, into + (i + LANES) * 8, SRC, ACC, ())
             exact_move(at + (i + 2 * LANES) * SRC_SIZE, into + (i + 2 * LANES) * 8, SRC, ACC, ())
@@ -116,6 +119,8 @@ def along_row(line, step, w, n, out, samples):
     """out[:samples] = sums over n taps ``step`` bytes apart along a line, see `exact_blocks.exact_along`."""
     i = 0
     while i + 4 * LANES <= samples:
+        for at in range(0, 4 * LANES * OUT_SIZE, 64):
+            ahead(out + i * OUT_SIZE + at + AHEAD, ONE)
         exact_along(line + i * 8, step, w, n, out + i * OUT_SIZE, OUT, LINE, FINISH, TAPS, FOLD, NEAR, FOUR, ())
         i += 4 * LANES
     if len(FINISH) == 0 and samples >= LANES:

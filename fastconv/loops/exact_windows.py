@@ -11,6 +11,7 @@ from .blocks import call_row, fetch
 from .exact_blocks import exact_move, exact_window, keep, put
 from .exact_rows import ACC, CONSTANT_ROW, FOUR, ONE
 from .jit import helper, loop
+from .memory import AHEAD, ahead
 
 # constants of a specialisation, see jit.Loop.address
 OUT = ()
@@ -29,6 +30,8 @@ def window_row(table, w, n, out, samples):
     """out[:samples] = sum over t < n of w[t] * the doubles at table[t]."""
     i = 0
     while i + 4 * LANES <= samples:
+        for line in range(0, 4 * LANES * OUT_SIZE, 64):
+            ahead(out + i * OUT_SIZE + line + AHEAD, ONE)
         exact_window(table, i * 8, w, n, out, i * OUT_SIZE, OUT, FOUR, ())
         i += 4 * LANES
     if samples >= LANES:

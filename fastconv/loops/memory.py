@@ -1,0 +1,31 @@
+"""Asking the memory for what is read or written next, while what is here is worked on.
+
+The hardware does so for what is read in order, up to the end of a page, and not for what is only written: on rows of
+large images this is a third to a half of the time.
+"""
+
+from llvmlite import ir
+from numba import types
+from numba.extending import intrinsic
+
+from .vec import I32
+
+#: bytes beyond what a row reads or writes: the memory's latency passes while it gets there
+AHEAD = 8192
+
+
+@intrinsic
+def ahead(typingctx, address, write):
+    """Ask for the cache line at an address (in no array, perhaps), to read it, or with ``write`` (None,) to write it."""
+
+    def codegen(context, builder, sig, args):
+        pointer = ir.IntType(8).as_pointer()
+        kind = ir.FunctionType(ir.VoidType(), [pointer, I32, I32, I32])
+        function = builder.module.declare_intrinsic("llvm.prefetch", [pointer], kind)
+        builder.call(function, [builder.inttoptr(args[0], pointer), I32(len(write)), I32(3), I32(1)])
+        return context.get_dummy_value()
+
+    return types.void(types.intp, write), codegen
+
+
+__all__ = ["AHEAD", "ahead"]
