@@ -8,6 +8,7 @@ into the output.  No full-size temporary exists.
 
 from .blocks import call_row, horizontal, vertical
 from .jit import loop
+from .memory import ahead, copied
 
 #: marks a padded row that holds the constant, in a table of row offsets
 CONSTANT_ROW = -(2**63)
@@ -56,7 +57,7 @@ def horizontal_row(line, step, w, n, out, samples):
 @loop
 def fused(
     src, row_offset, constant_row, first_row, row_step, shared, wv, wh, step, before, left, right, least, n_in,
-    out, out_offset, n_out, out_size, y0, y1, tile, lines, pitch, rows, outside,
+    out, out_offset, n_out, src_size, out_size, y0, y1, tile, lines, pitch, rows, ring, slots, ring_pitch, outside,
     vertical4, vertical1, horizontal1,
 ):  # fmt: skip
     """Output rows y0..y1 of a separable filter.
@@ -67,6 +68,8 @@ def fused(
     of padding in front; left, right: source sample of each padding sample, -1 for ``outside``; least: source samples
     that ``left`` draws on; n_in, n_out: samples of a source and of an output row; tile: output samples at a time;
     lines: scratch of four lines ``pitch`` samples apart; rows: scratch for row addresses.
+    ring: scratch of ``slots`` rows ``ring_pitch`` bytes apart that source rows are copied into (slots == 0: they are
+    read where they lie); src_size, out_size: bytes of a sample.
     horizontal1 == 0: no horizontal taps, the vertical sums go straight to the output.
     """
     nv = wv.size
@@ -75,14 +78,26 @@ def fused(
     line = lines.ctypes.data
     table = rows.ctypes.data
     reach = (nh - 1) * step
+    kept = -1
     y = y0
     while y < y1:
         many = 1
         if shared and y + 4 <= y1 and first_row[y + 3] == first_row[y] + 3:
             many = 4
+        first = first_row[y]
+        if slots:
+            kept = max(kept, first)
         for k in range(nv + many - 1):
-            offset = row_offset[first_row[y] + k * row_step]
-            rows[k] = constant_row if offset == CONSTANT_ROW else src + offset
+            offset = row_offset[first + k * row_step]
+            if offset == CONSTANT_ROW:
+                rows[k] = constant_row
+            elif slots:
+                rows[k] = ring.ctypes.data + (first + k) % slots * ring_pitch
+                if first + k >= kept:
+                    copied(src + offset, rows[k], (n_in if horizontal1 else n_out) * src_size)
+            else:
+                rows[k] = src + offset
+        kept = first + nv + many - 1
         function = vertical4 if many == 4 else vertical1
         if horizontal1 == 0:
             pace = out_offset[y + 1] - out_offset[y] if many == 4 else 0
@@ -98,6 +113,11 @@ def fused(
             if x0 == 0:
                 b = max(b, least)
             if b > a:
+                for r in range(many if y + 2 * many <= y1 and slots == 0 else 0):
+                    offset = row_offset[first_row[y + many + r] + (nv - 1) * row_step]
+                    if offset != CONSTANT_ROW:
+                        for line_at in range(a * src_size, b * src_size, 64):
+                            ahead(src + offset + line_at, ())
                 call_row(function, (table, wv.ctypes.data, nv, a, b - a, line + (a - start) * size, pitch * size))
             for r in range(many):
                 at = r * pitch
@@ -108,6 +128,10 @@ def fused(
                     e = right[p - n_in]
                     lines[at + p - start] = outside if e < 0 else lines[at + e - start]
                 to = out + out_offset[y + r] + x0 * out_size
+                if y + many + r < y1:
+                    following = out + out_offset[y + many + r] + x0 * out_size
+                    for line_at in range(0, m * out_size, 64):
+                        ahead(following + line_at, ONE)
                 call_row(horizontal1, (line + at * size, step, wh.ctypes.data, nh, to, m))
         y += many
 

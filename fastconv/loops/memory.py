@@ -6,6 +6,7 @@ large images this is a third to a half of the time.
 
 from llvmlite import ir
 from numba import types
+from numba.core import cgutils
 from numba.extending import intrinsic
 
 from .vec import I32
@@ -16,7 +17,7 @@ AHEAD = 8192
 
 @intrinsic
 def ahead(typingctx, address, write):
-    """Ask for the cache line at an address (in no array, perhaps), to read it, or with ``write`` (None,) to write it."""
+    """Ask for the cache line at an address (in no array, perhaps), to read or with ``write`` (None,) to write it."""
 
     def codegen(context, builder, sig, args):
         pointer = ir.IntType(8).as_pointer()
@@ -28,4 +29,16 @@ def ahead(typingctx, address, write):
     return types.void(types.intp, write), codegen
 
 
-__all__ = ["AHEAD", "ahead"]
+@intrinsic
+def copied(typingctx, source, target, size):
+    """Copy ``size`` bytes between addresses whose ranges do not overlap."""
+
+    def codegen(context, builder, sig, args):
+        cgutils.raw_memcpy(builder, *(builder.inttoptr(a, ir.IntType(8).as_pointer()) for a in (args[1], args[0])),
+                           args[2], 1)  # fmt: skip
+        return context.get_dummy_value()
+
+    return types.void(types.intp, types.intp, types.intp), codegen
+
+
+__all__ = ["AHEAD", "ahead", "copied"]
