@@ -157,7 +157,8 @@ class LineSweep:
         )  # fmt: skip
         after = (
             offsets, min(width, layout.n_full - x), rows.dtype.itemsize, target.dtype.itemsize, 0, len(first),
-            self.tile, lines, self.pitch, table, *self._ring(rows), ready.outside, ready.vertical4, ready.vertical1, ready.horizontal,
+            self.tile, lines, self.pitch, table, *self._ring(rows), ready.outside,
+            ready.vertical4, ready.vertical1, ready.horizontal,
         )  # fmt: skip
         source, out = rows.base + x * rows.dtype.itemsize, target.base + x * target.dtype.itemsize
         if ready.driver is None:
