@@ -165,7 +165,6 @@ class LineSweep:
             ready.driver = cpu_separable.fused.compiled(source, *before, out, *after)
         return Call(ready.driver, source, before, out, after)
 
-
     def _ring(self, rows: Rows) -> tuple[np.ndarray, int, int]:
         """Memory, rows and bytes of a row of the ring that source rows are copied into; zeros where they are not.
 
