@@ -2,11 +2,13 @@
 dtype before the next reads it.
 
 `Line` is one 1-D pass; `LinesJob` makes a chain of them ready for arrays of given strides and dtypes and runs it.
+`WindowJob` does that for a correlation in any dimensions.
 """
 
 from __future__ import annotations
 
 from .chain import LinesJob
 from .steps import Finish, Line
+from .window import WindowJob
 
-__all__ = ["Finish", "Line", "LinesJob"]
+__all__ = ["Finish", "Line", "LinesJob", "WindowJob"]

@@ -15,13 +15,12 @@ from fastconv.loops import exact_rows as rows
 from fastconv.loops.vec import lanes
 
 from .steps import Finish, Step, fold
+from .tables import Task, offsets, ranges, spread
 
-__all__ = ["NATIVE", "SweepStep", "Task", "loader"]
+__all__ = ["NATIVE", "SweepStep", "loader"]
 
 #: dtypes that the summing rows store themselves; the others go through rows that cast
 NATIVE = tuple(np.dtype(t) for t in ("u1", "u2", "i2", "f4", "f8"))
-#: (units, rows, samples) of a task, each as a range
-Task = tuple[int, int, int, int, int, int]
 
 _LANES = lanes(8)
 #: samples a row may be read behind its end, in whole vectors
@@ -78,14 +77,6 @@ def _samples_behind(shape: tuple[int, ...], strides: tuple[int, ...], least: int
     return axis
 
 
-def _offsets(shape: tuple[int, ...], strides: tuple[int, ...]) -> np.ndarray:
-    """Byte offsets of every index of some axes, in C order."""
-    total = np.zeros(1, np.int64)
-    for n, stride in zip(shape, strides, strict=True):
-        total = (total[:, None] + np.arange(n, dtype=np.int64) * stride).reshape(-1)
-    return total
-
-
 class SweepStep:
     """One step on an image and an output of given dtypes and strides; the output is C-contiguous."""
 
@@ -106,8 +97,8 @@ class SweepStep:
         self._keep: list[Any] = []
         row_axis = down.axis if down is not None else -1
         others = [i for i in range(first) if i != row_axis]
-        src_units = _offsets(tuple(shape[i] for i in others), tuple(strides[i] for i in others))
-        out_units = _offsets(tuple(shape[i] for i in others), tuple(out_strides[i] for i in others))
+        src_units = offsets(tuple(shape[i] for i in others), tuple(strides[i] for i in others))
+        out_units = offsets(tuple(shape[i] for i in others), tuple(out_strides[i] for i in others))
         if down is not None:
             self.n_rows = shape[row_axis]
             index = source_index(self.n_rows, down.before, down.size - 1 - down.before, down.mode)
@@ -126,7 +117,7 @@ class SweepStep:
             inner = prod(shape[first + 1 :])
             before, self.reach = along.before * inner, (along.size - 1) * inner
             index = source_index(shape[first], along.before, along.size - 1 - along.before, along.mode)
-            column = index if inner == 1 else _spread(index, inner)
+            column = index if inner == 1 else spread(index, inner)
             constant_columns = bool((index < 0).any())
         nv = down.size if down is not None else 1
         rare = out not in NATIVE and out.kind != "b"
@@ -205,9 +196,9 @@ class SweepStep:
         pieces = 1 if whole_line else max(1, min(-(-parts // bands), tiles))
         return [
             (*u, *y, *x)
-            for u in _ranges(self.n_units, units, 1)
-            for y in _ranges(self.n_rows, bands, self.many)
-            for x in _ranges(self.n_line, pieces, self.tile)
+            for u in ranges(self.n_units, units, 1)
+            for y in ranges(self.n_rows, bands, self.many)
+            for x in ranges(self.n_line, pieces, self.tile)
         ]
 
     def run(self, source: int, target: int, task: Task) -> None:
@@ -224,16 +215,3 @@ def sweep(*arguments: Any) -> None:
 
 
 _compiled: Any = None
-
-
-def _ranges(n: int, parts: int, step: int) -> list[tuple[int, int]]:
-    each = -(-n // parts)
-    each = -(-each // step) * step
-    return [(a, min(n, a + each)) for a in range(0, n, each)]
-
-
-def _spread(index: np.ndarray, inner: int) -> np.ndarray:
-    """A table of an axis as one of samples, ``inner`` to each of its positions."""
-    spread = index[:, None] * inner + np.arange(inner, dtype=np.int64)
-    spread[index < 0] = -1
-    return spread.reshape(-1)
