@@ -6,7 +6,7 @@ from math import prod
 
 import numpy as np
 
-__all__ = ["NEAR", "TASK_NS", "SERIAL_NS", "Task", "Keeper", "c_strides", "offsets", "parts", "ranges", "spread"]
+__all__ = ["NEAR", "SERIAL_NS", "TASK_NS", "Keeper", "Task", "c_strides", "offsets", "parts", "ranges", "spread"]
 
 #: samples behind an axis up to which a pass runs along the line although the axis is not the last
 NEAR = 16
