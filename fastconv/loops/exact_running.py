@@ -1,4 +1,4 @@
-"""Running sums in double, as `scipy.ndimage.uniform_filter1d` takes them: down the rows, or along several lines at once.
+"""Running sums in double, as `scipy.ndimage.uniform_filter1d` takes them: down rows, or along several lines at once.
 
 Down: the totals of a tile of columns lie in scratch, rows come in and rows go out.  What the source cannot be read from
 straight (a dtype without rows of its own, a constant border, the output itself) is brought into a plane of doubles,
@@ -137,20 +137,19 @@ def run_along(buffer, first, count, size, total, numbers, outs, x, step):
     The vector at ``buffer`` has left when the one ``size`` behind it enters; ``first``: the total begins here.
     """
     k = 0
+    ahead = size * WIDE
     if first:
         total_lines(buffer + WIDE, size, total, LINES)
-        store_total(total, numbers, outs, x, OUT, LINES, DIVIDE)
-        k = 1
-    ahead = size * WIDE
+        if step == OUT_SIZE and count >= LANES:
+            run_lines(buffer + ahead, buffer, total, numbers, outs, x, OUT, LINES, DIVIDE, ONE)
+            k = LANES
+        else:
+            store_total(total, numbers, outs, x, OUT, LINES, DIVIDE)
+            k = 1
     if step == OUT_SIZE:
         while k + LANES <= count:
             at = buffer + k * WIDE
-            run_lines(at + ahead, at, total, numbers, outs, x + k * OUT_SIZE, step, OUT, LINES, DIVIDE, ONE)
-            k += LANES
-    else:
-        while k + LANES <= count:
-            at = buffer + k * WIDE
-            run_lines(at + ahead, at, total, numbers, outs, x + k * step, step, OUT, LINES, DIVIDE, ())
+            run_lines(at + ahead, at, total, numbers, outs, x + k * OUT_SIZE, OUT, LINES, DIVIDE, ())
             k += LANES
     while k < count:
         at = buffer + k * WIDE

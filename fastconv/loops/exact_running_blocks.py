@@ -217,25 +217,26 @@ def _scattered(e, q, outs, x, dtype):
 
 
 @intrinsic
-def run_lines(typingctx, enter, leave, total, numbers, outs, x, out_step, out_t, lines, divide, packed):
-    """As many further outputs of every line as there are lines; packed (None,): they lie side by side."""
+def run_lines(typingctx, enter, leave, total, numbers, outs, x, out_t, lines, divide, first):
+    """As many further outputs of every line as there are lines, side by side.
+
+    first (None,): the first output is that of the total as it is.
+    """
 
     def codegen(context, builder, sig, args):
-        enter, leave, total, numbers, outs, x, out_step = args[:7]
+        enter, leave, total, numbers, outs, x = args[:6]
         e = Exact(builder, count(lines))
         t = e.load(total, types.float64)
         totals = []
         for k in range(e.n):
-            new, old = (e.load(e.plus(at, 8 * e.n * k), types.float64) for at in (enter, leave))
-            t = builder.fadd(t, builder.fsub(new, old))
+            if k or not count(first):
+                new, old = (e.load(e.plus(at, 8 * e.n * k), types.float64) for at in (enter, leave))
+                t = builder.fadd(t, builder.fsub(new, old))
             totals.append(t)
         e.store(total, t, types.float64)
         quotients = []
 
         def store(k, q):
-            if not count(packed):
-                _scattered(e, q, outs, builder.add(x, e.times(out_step, k)), out_t.dtype)
-                return
             quotients.append(q)
             if len(quotients) == e.n:
                 for r, samples in enumerate(_transposed(e, quotients)):
@@ -245,7 +246,7 @@ def run_lines(typingctx, enter, leave, total, numbers, outs, x, out_step, out_t,
         _quotients(e, totals, _divisor(e, numbers), count(divide), store)
         return context.get_dummy_value()
 
-    return _signature(7, out_t, lines, divide, packed), codegen
+    return _signature(6, out_t, lines, divide, first), codegen
 
 
 __all__ = [

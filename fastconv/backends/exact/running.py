@@ -126,10 +126,8 @@ class _Down:
         self.n_line = prod(shape[axis + 1 :])
         plane = _needs_plane(box, strides, source, out, in_place)
         reads = np.dtype(np.float64) if plane else source
-        if plane:
-            tile = _PLANE_BYTES // (8 * (n + 1))
-        else:
-            tile = _WINDOW_BYTES // ((box.size + 8) * reads.itemsize)
+        room, rows = (_PLANE_BYTES, n + 1) if plane else (_WINDOW_BYTES, box.size + 8)
+        tile = room // (rows * reads.itemsize)
         tile = max(_LANES, min(tile, 4096) // _LANES * _LANES)
         self.tile = min(self.n_line, tile)
         pitch = (self.tile + 8) // 8 * 8 if plane else 0
@@ -137,13 +135,13 @@ class _Down:
         self._keep = Keeper()
         address = self._keep.address
         index = source_index(n, box.before, box.size - 1 - box.before, box.mode)
-        rows = np.where(index < 0, n, index) * (8 * pitch) if plane else index * strides[axis]
+        offset = np.where(index < 0, n, index) * (8 * pitch) if plane else index * strides[axis]
         outer, out_outer = strides[:axis], out_strides[:axis]
         first, many, one = _down_functions(reads, out, _divides(source, box, cval))
         p = np.zeros(loops.D_COUNT, np.int64)
         p[loops.D_UNIT_SRC] = address(offsets(shape[:axis], outer))
         p[loops.D_UNIT_OUT] = address(offsets(shape[:axis], out_outer))
-        p[loops.D_ROW_OFFSET], p[loops.D_N_ROWS], p[loops.D_SIZE] = address(rows), n, box.size
+        p[loops.D_ROW_OFFSET], p[loops.D_N_ROWS], p[loops.D_SIZE] = address(offset), n, box.size
         p[loops.D_OUT_ROW], p[loops.D_OUT_SIZE] = out_strides[axis], out.itemsize
         p[loops.D_SRC_STEP], p[loops.D_SRC_ROW] = strides[-1], strides[axis]
         p[loops.D_N_LINE], p[loops.D_TILE], p[loops.D_PLANE_ROW] = self.n_line, self.tile, 8 * pitch
