@@ -15,7 +15,7 @@ from numba import types
 from numba.extending import intrinsic
 
 from .exact_blocks import Exact
-from .vec import I32, count
+from .vec import I8, I16, I32, count, scalar_type
 
 
 def _signature(n, *tokens):
@@ -56,20 +56,35 @@ def _quotients(e, totals, divisor, divide, store):
                 store(k, _quotient(e, t, divisor))
 
 
+def _shuffled(e, a, c, lanes_):
+    return e.b.shuffle_vector(a, c, ir.Constant(ir.VectorType(I32, len(lanes_)), lanes_))
+
+
 def _transposed(e, v):
     """Lane j of vector i and lane i of vector j change places."""
     n, d = len(v), 1
+    if v[0].type.element == I16 and n == 8:  # halves interleaved: one instruction each
+        low = [j // 2 + n * (j % 2) for j in range(n)]
+        for _ in range(3):
+            pairs = [(v[i], v[i + n // 2]) for i in range(n // 2)]
+            v = [_shuffled(e, *pair, [j + k for j in low]) for pair in pairs for k in (0, n // 2)]
+        return v
     while d < n:
         for i in range(n):
             if not i & d:
                 a, c = v[i], v[i + d]
-                low = [j if not j & d else n + j - d for j in range(n)]
-                high = [j + d if not j & d else n + j for j in range(n)]
-                kind = ir.VectorType(I32, n)
-                v[i] = e.b.shuffle_vector(a, c, ir.Constant(kind, low))
-                v[i + d] = e.b.shuffle_vector(a, c, ir.Constant(kind, high))
+                v[i] = _shuffled(e, a, c, [j if not j & d else n + j - d for j in range(n)])
+                v[i + d] = _shuffled(e, a, c, [j + d if not j & d else n + j for j in range(n)])
         d *= 2
     return v
+
+
+def _turned_samples(e, v, dtype):
+    """Vectors of samples of a dtype, transposed: bytes go as 16-bit integers, which takes fewer shuffles."""
+    if dtype.bitwidth > 8:
+        return _transposed(e, v)
+    wide = ir.VectorType(I16, e.n)
+    return [e.b.trunc(x, ir.VectorType(I8, e.n)) for x in _transposed(e, [e.b.zext(x, wide) for x in v])]
 
 
 @intrinsic
@@ -133,9 +148,13 @@ def gather_block(typingctx, table, x, to, src_t, lines):
     def codegen(context, builder, sig, args):
         table, x, to = args[:3]
         e = Exact(builder, count(lines))
-        v = [e.load(builder.add(e.integer(table, r), x), src_t.dtype) for r in range(e.n)]
-        for k, samples in enumerate(_transposed(e, v)):
-            e.store(e.plus(to, 8 * e.n * k), samples, types.float64)
+        raw = ir.VectorType(scalar_type(src_t.dtype), e.n)
+        v = []
+        for r in range(e.n):
+            v.append(builder.load(e.pointer(builder.add(e.integer(table, r), x), raw)))
+            v[-1].align = 1
+        for k, samples in enumerate(_turned_samples(e, v, src_t.dtype)):
+            e.store(e.plus(to, 8 * e.n * k), e.widened(samples, src_t.dtype), types.float64)
         return context.get_dummy_value()
 
     return _signature(3, src_t, lines), codegen
@@ -234,14 +253,15 @@ def run_lines(typingctx, enter, leave, total, numbers, outs, x, out_t, lines, di
                 t = builder.fadd(t, builder.fsub(new, old))
             totals.append(t)
         e.store(total, t, types.float64)
-        quotients = []
+        columns = []
 
         def store(k, q):
-            quotients.append(q)
-            if len(quotients) == e.n:
-                for r, samples in enumerate(_transposed(e, quotients)):
-                    e.store(builder.add(e.integer(outs, r), x), samples, out_t.dtype)
-                quotients.clear()
+            columns.append(e.converted(q, out_t.dtype))
+            if len(columns) == e.n:
+                for r, samples in enumerate(_turned_samples(e, columns, out_t.dtype)):
+                    at = e.pointer(builder.add(e.integer(outs, r), x), samples.type)
+                    builder.store(samples, at).align = 1
+                columns.clear()
 
         _quotients(e, totals, _divisor(e, numbers), count(divide), store)
         return context.get_dummy_value()
