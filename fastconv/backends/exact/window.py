@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from fastconv.backends.sweeps.common import token
+from fastconv.backends.sweeps.common import nones, token
 from fastconv.core.border import source_index
 from fastconv.core.threads import run as run_tasks
 from fastconv.core.threads import scratch, worker_count
@@ -23,6 +23,10 @@ __all__ = ["WindowJob"]
 _LANES = lanes(8)
 #: samples a row may be read behind its end, in whole vectors
 _SLACK = 4 * _LANES
+#: vectors and output rows summed together: what the registers hold
+_VECTORS, _MANY = (4, 4) if _LANES == 8 else (2, 4)
+#: share of a kernel's weights that are not zero, from which on whole slabs are summed where a zero does no harm
+_FULL = 0.7
 #: bytes of rings that the nearest cache holds beside other things, and those that the second holds
 _NEAR_BYTES, _FAR_BYTES = 24 * 1024, 512 * 1024
 
@@ -30,6 +34,13 @@ _NEAR_BYTES, _FAR_BYTES = 24 * 1024, 512 * 1024
 @lru_cache(maxsize=64)
 def _sum(out: np.dtype) -> int:
     return loops.window_row.address(OUT=token(out), OUT_SIZE=out.itemsize, LANES=_LANES)
+
+
+@lru_cache(maxsize=64)
+def _sum_many(out: np.dtype, many: int) -> int:
+    return loops.window_rows.address(
+        OUT=token(out), OUT_SIZE=out.itemsize, LANES=_LANES, ROWS=nones(many), VECTORS=nones(_VECTORS)
+    )
 
 
 class WindowJob:
@@ -72,14 +83,18 @@ class WindowJob:
         self.reach = (size[line] - 1) * inner if filtered else 0
         column = spread(index[line], inner) if filtered else np.zeros(1, np.int64)
 
-        height = max(1, len(slabs) * high)
+        harmless = source.kind in "biu" and np.isfinite(cval)
+        full = len(x) >= len(slabs) * taps[0].size * (_FULL if harmless else 1)
+        many = min(_MANY, high, self.n_rows) if full and len(slabs) else 1
+        slots = high + many - 1
+        height = max(1, len(slabs) * slots)
         tile = max(512, 2 * self.reach, _NEAR_BYTES // (8 * height) - self.reach)
         if 8 * height * (tile + self.reach) > _FAR_BYTES:
             tile = max(64, self.reach, _FAR_BYTES // (8 * height) - self.reach)
         tile = min(self.n_line, tile // _LANES * _LANES)
         self.tile = max(1, self.n_line if tile < _LANES else tile)
         pitch = (self.tile + self.reach + _SLACK + 7) // 8 * 8 + 8
-        self.size = pitch * (height + 1) + height + len(x) + 8
+        self.size = pitch * (height + 1) + height + many + max(len(x), height * taps.shape[2]) + 8
 
         p = np.zeros(loops.W_COUNT, np.int64)
         p[loops.W_UNIT_SRC], p[loops.W_UNIT_OUT] = address(unit_src), address(unit_out)
@@ -94,6 +109,10 @@ class WindowJob:
         p[loops.W_TILE], p[loops.W_PITCH] = self.tile, pitch
         p[loops.W_CVAL] = address(np.array([cval], np.float64))
         p[loops.W_LOAD], p[loops.W_SUM] = loader(source), _sum(out)
+        p[loops.W_SLOTS], p[loops.W_MANY], p[loops.W_LEAST] = slots, many, _LANES
+        if many > 1:
+            p[loops.W_SUM_MANY], p[loops.W_FULL] = _sum_many(out, many), address(taps[slabs])
+            p[loops.W_COLUMNS], p[loops.W_FAR] = taps.shape[2], 8 * inner
         self.parameters = p
         #: nanoseconds, roughly
         self.cost = prod(shape) * (0.4 + 0.4 * len(slabs) + 0.08 * len(x))
