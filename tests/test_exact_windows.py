@@ -54,7 +54,7 @@ def some_weights(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray
     if rng.random() < 0.4:
         size = (*size[:-1], 1)
     weights = rng.normal(size=size)
-    weights[rng.random(size) < rng.choice([0.0, 0.4])] = 0.0
+    weights[rng.random(size) < rng.choice([0.0, 0.15, 0.4])] = 0.0
     return np.rint(weights * 3) if rng.random() < 0.2 else weights
 
 
@@ -73,6 +73,16 @@ def test_windows_have_scipys_bytes(seed: int) -> None:
         ndi.correlate(image, weights, expected, mode, cval, origin)
         what = (image.shape, image.strides, dtype, stored, weights.shape, mode, cval, origin)
         assert_same_bytes(correlated(weights, image, stored, (mode,) * image.ndim, cval, origin), expected, what)
+
+
+def test_zeros_in_a_kernel_for_integers_and_a_constant_that_is_not_finite() -> None:
+    rng = np.random.default_rng(6)
+    image = rng.integers(0, 200, (23, 70), dtype="u1")
+    weights = rng.normal(size=(5, 3))
+    weights[1, 1] = weights[4, 0] = 0.0
+    for cval in (7.0, np.inf, np.nan):
+        expected = ndi.correlate(image, weights, np.float64, "constant", cval)
+        assert_same_bytes(correlated(weights, image, "f8", ("constant",) * 2, cval, (0, 0)), expected, cval)
 
 
 def plain(weights: np.ndarray, image: np.ndarray, modes: tuple[str, ...], cval: float) -> np.ndarray:
@@ -112,6 +122,9 @@ def test_what_is_not_finite_counts_only_where_a_weight_is_not_zero() -> None:
     assert np.isfinite(expected).any()
     assert np.isnan(expected).any()
     assert_same_bytes(correlated(weights, image, "f4", ("reflect",) * 2, 0.0, (0, 0)), expected, "")
+    full = rng.normal(size=(4, 3))
+    assert_same_bytes(correlated(full, image, "f4", ("mirror",) * 2, 0.0, (0, 0)),
+                      ndi.correlate(image, full, mode="mirror"), "full")  # fmt: skip
     nothing = correlated(np.zeros((3, 3)), image, "f4", ("reflect",) * 2, 0.0, (0, 0))
     assert not nothing.any()
 

@@ -27,8 +27,8 @@ _SLACK = 4 * _LANES
 _VECTORS, _MANY = (4, 4) if _LANES == 8 else (2, 4)
 #: share of a kernel's weights that are not zero, from which on whole slabs are summed where a zero does no harm
 _FULL = 0.7
-#: bytes of rings that the nearest cache holds beside other things, and those that the second holds
-_NEAR_BYTES, _FAR_BYTES = 24 * 1024, 512 * 1024
+#: bytes of rings up to which tiles are made wide, and those that the second-level cache holds
+_WIDE_BYTES, _FAR_BYTES = 200 * 1024, 512 * 1024
 
 
 @lru_cache(maxsize=64)
@@ -88,7 +88,7 @@ class WindowJob:
         many = min(_MANY, high, self.n_rows) if full and len(slabs) else 1
         slots = high + many - 1
         height = max(1, len(slabs) * slots)
-        tile = max(512, 2 * self.reach, _NEAR_BYTES // (8 * height) - self.reach)
+        tile = max(512, 2 * self.reach, _WIDE_BYTES // (8 * height) - self.reach)
         if 8 * height * (tile + self.reach) > _FAR_BYTES:
             tile = max(64, self.reach, _FAR_BYTES // (8 * height) - self.reach)
         tile = min(self.n_line, tile // _LANES * _LANES)
