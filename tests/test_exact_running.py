@@ -105,6 +105,14 @@ def test_any_number_of_workers_gives_the_same_bytes(shape: tuple[int, ...], dtyp
         assert averaged(boxes, image, dtype, 0.0, workers).tobytes() == expected
 
 
+def test_a_last_axis_of_one_sample_has_a_stride_that_means_nothing() -> None:
+    image = np.asfortranarray(np.random.default_rng(1).normal(size=(4, 5, 20, 1)))
+    assert image.strides[-1] != image.itemsize
+    for axis in range(4):
+        boxes = [Box(axis, 4, 1, "reflect")]
+        assert_same_bytes(averaged(boxes, image, "f8"), scipys(boxes, image, "f8"), axis)
+
+
 @pytest.mark.parametrize("shape", [(0,), (0, 4), (4, 0), (3, 0, 2)])
 def test_empty_images(shape: tuple[int, ...]) -> None:
     boxes = [Box(axis, 3, 1, "reflect") for axis in range(len(shape))]

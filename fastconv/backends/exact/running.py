@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from functools import lru_cache
 from math import prod
 from typing import Any, NamedTuple
@@ -84,9 +85,12 @@ class RunningJob:
         return found[i]
 
 
-def _run_of_samples(axis: int, shape: tuple[int, ...], strides: tuple[int, ...]) -> bool:
-    """Whether the axes behind one are one run of samples a fixed step apart."""
-    return all(shape[a] == 1 or strides[a - 1] == strides[a] * shape[a] for a in range(axis + 2, len(shape)))
+def _sample_step(axis: int, shape: tuple[int, ...], strides: tuple[int, ...]) -> int:
+    """Bytes between samples behind an axis, where they are one run a fixed step apart; else 0."""
+    long = [a for a in range(axis + 1, len(shape)) if shape[a] > 1]
+    if not long or any(strides[a] != strides[b] * shape[b] for a, b in itertools.pairwise(long)):
+        return 0
+    return strides[long[-1]]
 
 
 def _straight(source: np.dtype, out: np.dtype) -> bool:
@@ -99,14 +103,15 @@ def _runs_down(
 ) -> bool:
     """Whether a pass goes down tiles of columns: what is behind the axis is long, and a plane of a tile not too big."""
     inner = prod(shape[box.axis + 1 :])
-    if inner < _LANES or not _run_of_samples(box.axis, shape, strides):
+    step = _sample_step(box.axis, shape, strides)
+    if inner < _LANES or step == 0:
         return False
-    plane = _needs_plane(box, strides, source, out, in_place)
+    plane = _needs_plane(box, step, source, out, in_place)
     return not plane or 8 * _LANES * (shape[box.axis] + 1) <= _PLANE_BYTES
 
 
-def _needs_plane(box: Box, strides: tuple[int, ...], source: np.dtype, out: np.dtype, in_place: bool) -> bool:
-    return in_place or not _straight(source, out) or strides[-1] != source.itemsize or reads_constant((box.mode,))
+def _needs_plane(box: Box, step: int, source: np.dtype, out: np.dtype, in_place: bool) -> bool:
+    return in_place or not _straight(source, out) or step != source.itemsize or reads_constant((box.mode,))
 
 
 def _divides(source: np.dtype, box: Box, cval: float) -> tuple[None, ...]:
@@ -124,7 +129,8 @@ class _Down:
     ) -> None:  # fmt: skip
         axis, n = box.axis, shape[box.axis]
         self.n_line = prod(shape[axis + 1 :])
-        plane = _needs_plane(box, strides, source, out, in_place)
+        step = _sample_step(axis, shape, strides)
+        plane = _needs_plane(box, step, source, out, in_place)
         reads = np.dtype(np.float64) if plane else source
         room, rows = (_PLANE_BYTES, n + 1) if plane else (_WINDOW_BYTES, box.size + 8)
         tile = room // (rows * reads.itemsize)
@@ -143,7 +149,7 @@ class _Down:
         p[loops.D_UNIT_OUT] = address(offsets(shape[:axis], out_outer))
         p[loops.D_ROW_OFFSET], p[loops.D_N_ROWS], p[loops.D_SIZE] = address(offset), n, box.size
         p[loops.D_OUT_ROW], p[loops.D_OUT_SIZE] = out_strides[axis], out.itemsize
-        p[loops.D_SRC_STEP], p[loops.D_SRC_ROW] = strides[-1], strides[axis]
+        p[loops.D_SRC_STEP], p[loops.D_SRC_ROW] = step, strides[axis]
         p[loops.D_N_LINE], p[loops.D_TILE], p[loops.D_PLANE_ROW] = self.n_line, self.tile, 8 * pitch
         p[loops.D_LOAD] = loader(source) if plane else 0
         p[loops.D_FIRST], p[loops.D_MANY], p[loops.D_SINGLE], p[loops.D_AT_ONCE] = first, many, one, _AT_ONCE
