@@ -143,10 +143,17 @@ def _lanes_gathered(e, table, x, dtype):
 
 @intrinsic
 def gather_block(typingctx, table, x, to, src_t, lines):
-    """As many neighbouring samples as there are lines, of every line (at table[r] + x): a vector for each sample."""
+    """As many neighbouring samples as there are lines, of every line (at table[r] + x): a vector for each sample.
+
+    A single line: a vector of neighbouring samples.
+    """
 
     def codegen(context, builder, sig, args):
         table, x, to = args[:3]
+        if count(lines) == 1:
+            e = Exact(builder)
+            e.store(to, e.load(builder.add(e.integer(table, 0), x), src_t.dtype), types.float64)
+            return context.get_dummy_value()
         e = Exact(builder, count(lines))
         raw = ir.VectorType(scalar_type(src_t.dtype), e.n)
         v = []
@@ -235,15 +242,33 @@ def _scattered(e, q, outs, x, dtype):
         e.b.store(sample, e.pointer(e.b.add(e.integer(outs, r), x), sample.type)).align = 1
 
 
+def _run_line(e, enter, leave, total, numbers, outs, x, dtype, divide, first):
+    """A vector of outputs of one line: differences at once, the total sample by sample."""
+    b, one = e.b, Exact(e.b, 1)
+    steps = b.fsub(e.load(enter, types.float64), e.load(leave, types.float64))
+    t = b.extract_element(one.load(total, types.float64), I32(0))
+    totals = ir.Constant(e.vector, ir.Undefined)
+    for k in range(e.n):
+        if k or not first:
+            t = b.fadd(t, b.extract_element(steps, I32(k)))
+        totals = b.insert_element(totals, t, I32(k))
+    one.store(total, one.splat(t), types.float64)
+    at = b.add(e.integer(outs, 0), x)
+    _quotients(e, [totals], _divisor(e, numbers), divide, lambda k, q: e.store(at, q, dtype))
+
+
 @intrinsic
 def run_lines(typingctx, enter, leave, total, numbers, outs, x, out_t, lines, divide, first):
     """As many further outputs of every line as there are lines, side by side.
 
-    first (None,): the first output is that of the total as it is.
+    first (None,): the first output is that of the total as it is.  A single line: a vector of its outputs.
     """
 
     def codegen(context, builder, sig, args):
         enter, leave, total, numbers, outs, x = args[:6]
+        if count(lines) == 1:
+            _run_line(Exact(builder), *args[:6], out_t.dtype, count(divide), count(first))
+            return context.get_dummy_value()
         e = Exact(builder, count(lines))
         t = e.load(total, types.float64)
         totals = []

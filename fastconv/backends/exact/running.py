@@ -231,14 +231,14 @@ def _down_functions(source: np.dtype, out: np.dtype, divides: tuple[None, ...]) 
 def _load_functions(source: np.dtype, lines: int) -> tuple[int, int]:
     """Addresses of the functions that bring padding and samples of lines into a buffer."""
     constants = {"SRC": token(source), "LINES": nones(lines), "WIDE": 8 * lines}
-    more = {"SRC_SIZE": source.itemsize, "LANES": lines}
+    more = {"SRC_SIZE": source.itemsize, "LANES": _LANES}
     return loops.pad_lines.address(**constants), loops.load_lines.address(**constants, **more)
 
 
 @lru_cache(maxsize=256)
 def _run_function(out: np.dtype, lines: int, divides: tuple[None, ...]) -> int:
     return loops.run_along.address(
-        OUT=token(out), OUT_SIZE=out.itemsize, LINES=nones(lines), WIDE=8 * lines, LANES=lines, DIVIDE=divides
+        OUT=token(out), OUT_SIZE=out.itemsize, LINES=nones(lines), WIDE=8 * lines, LANES=_LANES, DIVIDE=divides
     )
 
 
