@@ -202,7 +202,7 @@ def _differs(name: str, words: dict[str, Any]) -> str:
 
 
 def _without_dropped(weights: Any) -> Any:
-    """Weights that give `fastconv.ndimage` the bits of SciPy, which drops the smallest: the same, or zeros for those."""
+    """Weights for which `fastconv.ndimage` has the bits of SciPy, which drops the smallest: zeros in their places."""
     array = np.asarray(weights)
     if array.dtype.kind == "c":
         return _without_dropped(array.real) + 1j * _without_dropped(array.imag)

@@ -66,6 +66,17 @@ class Exact(Emitter):
         return self.widened(self.converted(v, dtype), dtype)
 
 
+class Points(Exact):
+    """An Exact that casts as NI_Correlate does: what is negative by its magnitude (which uint64 alone can tell)."""
+
+    def converted(self, v, dtype):
+        if dtype != types.uint64:
+            return super().converted(v, dtype)
+        whole = super().converted(self.call("fabs", v), dtype)
+        positive = self.b.fcmp_ordered(">", v, self.zero())
+        return self.b.select(positive, whole, self.b.sub(self.filled(whole, 0), whole))
+
+
 def _indexed(e, k, more=0):
     """A tap number (base, j) + more as a number known now or an LLVM value."""
     base, j = k
@@ -240,7 +251,7 @@ def exact_window(typingctx, table, x, w, n, outs, out_x, out_t, vectors, narrow)
 
     def codegen(context, builder, sig, args):
         table, x, w, n, outs, out_x = args[:6]
-        e = Exact(builder, 1 if count(narrow) else None)
+        e = Points(builder, 1 if count(narrow) else None)
         v_ = count(vectors)
 
         def turn(t, sums):
@@ -284,25 +295,14 @@ def put(typingctx, address, value):
     return _signature(2), codegen
 
 
-@intrinsic
-def keep(typingctx, address, value):
-    """Store a double at an address."""
-
-    def codegen(context, builder, sig, args):
-        builder.store(args[1], builder.inttoptr(args[0], args[1].type.as_pointer())).align = 1
-        return context.get_dummy_value()
-
-    return types.void(types.intp, types.float64), codegen
-
-
 __all__ = [
     "Exact",
+    "Points",
     "exact_along",
     "exact_down",
     "exact_move",
     "exact_window",
     "finished",
-    "keep",
     "line_sums",
     "put",
 ]

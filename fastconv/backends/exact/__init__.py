@@ -2,6 +2,7 @@
 dtype before the next reads it.
 
 `Line` is one 1-D pass; `LinesJob` makes a chain of them ready for arrays of given strides and dtypes and runs it.
+`WindowJob` does that for a correlation in any dimensions, `RunningJob` for means of a `Box` along each of some axes.
 """
 
 from __future__ import annotations

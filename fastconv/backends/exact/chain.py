@@ -11,13 +11,10 @@ from fastconv.core.threads import run as run_tasks
 from fastconv.core.threads import worker_count
 
 from .steps import Finish, Line, cut
-from .sweeps import SweepStep, Task
+from .sweeps import SweepStep
+from .tables import SERIAL_NS, Task, parts
 
 __all__ = ["LinesJob"]
-
-#: work that is not worth handing out, and the longest task (Ctrl-C is heard between tasks), in nanoseconds
-SERIAL_NS = 150_000
-TASK_NS = 4_000_000
 
 
 class LinesJob:
@@ -67,7 +64,6 @@ class LinesJob:
         found = self.shared.get(workers)
         if found is None:
             found = self.shared[workers] = [
-                step.tasks(max(-(-int(cost) // TASK_NS), min(4 * workers, int(cost) // SERIAL_NS + 1)))
-                for step, cost in zip(self.steps, self.cost, strict=True)
+                step.tasks(parts(cost, workers)) for step, cost in zip(self.steps, self.cost, strict=True)
             ]
         return found[i]

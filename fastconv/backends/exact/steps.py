@@ -8,10 +8,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from .tables import NEAR
+
 __all__ = ["Finish", "Line", "Step", "cut", "fold", "one_sweep"]
 
-#: samples between taps up to which a pass runs along the line although it is not the last axis
-NEAR = 16
 #: bytes of doubles that a plane worked on in place may take
 PLANE_BYTES = 2 * 2**20
 #: asymmetry that is rounding: this much in the greatest weight

@@ -16,13 +16,12 @@ from fastconv.loops import exact_rows as rows
 from fastconv.loops.vec import lanes
 
 from .steps import Finish, Step, fold
+from .tables import Task, offsets, ranges, spread
 
-__all__ = ["NATIVE", "SweepStep", "Task", "loader", "offsets", "ranges", "samples_behind"]
+__all__ = ["NATIVE", "SweepStep", "loader"]
 
 #: dtypes that the summing rows store themselves; the others go through rows that cast
 NATIVE = tuple(np.dtype(t) for t in ("u1", "u2", "i2", "f4", "f8"))
-#: (units, rows, samples) of a task, each as a range
-Task = tuple[int, int, int, int, int, int]
 
 _LANES = lanes(8)
 #: samples a row may be read behind its end, in whole vectors
@@ -80,14 +79,6 @@ def samples_behind(shape: tuple[int, ...], strides: tuple[int, ...], least: int)
     return axis
 
 
-def offsets(shape: tuple[int, ...], strides: tuple[int, ...]) -> np.ndarray:
-    """Byte offsets of every index of some axes, in C order."""
-    total = np.zeros(1, np.int64)
-    for n, stride in zip(shape, strides, strict=True):
-        total = (total[:, None] + np.arange(n, dtype=np.int64) * stride).reshape(-1)
-    return total
-
-
 class SweepStep:
     """One step on an image and an output of given dtypes and strides; the output is C-contiguous."""
 
@@ -128,7 +119,7 @@ class SweepStep:
             inner = prod(shape[first + 1 :])
             before, self.reach = along.before * inner, (along.size - 1) * inner
             index = source_index(shape[first], along.before, along.size - 1 - along.before, along.mode)
-            column = index if inner == 1 else _spread(index, inner)
+            column = index if inner == 1 else spread(index, inner)
             constant_columns = bool((index < 0).any())
         nv = down.size if down is not None else 1
         rare = out not in NATIVE and out.kind != "b"
@@ -226,17 +217,3 @@ def sweep(*arguments: Any) -> None:
 
 
 _compiled: Any = None
-
-
-def ranges(n: int, parts: int, step: int) -> list[tuple[int, int]]:
-    """0 ... n in about ``parts`` ranges that begin at multiples of ``step``."""
-    each = -(-n // parts)
-    each = -(-each // step) * step
-    return [(a, min(n, a + each)) for a in range(0, n, each)]
-
-
-def _spread(index: np.ndarray, inner: int) -> np.ndarray:
-    """A table of an axis as one of samples, ``inner`` to each of its positions."""
-    spread = index[:, None] * inner + np.arange(inner, dtype=np.int64)
-    spread[index < 0] = -1
-    return spread.reshape(-1)
