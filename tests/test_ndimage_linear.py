@@ -117,6 +117,17 @@ def test_zeros_of_both_signs_outside_are_told_apart() -> None:
         assert same(ours, scipy_ndimage.correlate1d(image, [1.0, 2.0], mode="constant", cval=cval))
 
 
+@pytest.mark.parametrize("name", ["correlate", "correlate1d", "uniform_filter"])
+def test_sums_beyond_an_integer_wrap_as_scipys(name: str) -> None:
+    image = np.array([-1.0, -5.5, -(2.0**62), -(2.0**63), -1.5 * 2.0**63, -(2.0**70), 2.0**63, 1.5 * 2.0**63, 2.0**70])
+    argument = 1 if name == "uniform_filter" else [1.0]
+    for dtype in "BbHhIiQq":
+        with np.errstate(invalid="ignore"):
+            ours = getattr(ndi, name)(image, argument, output=np.dtype(dtype))
+            theirs = getattr(scipy_ndimage, name)(image, argument, output=np.dtype(dtype))
+        assert same(ours, theirs), dtype
+
+
 def test_not_a_number_lands_where_scipy_puts_it() -> None:
     image = np.random.default_rng(5).random((30, 40))
     image[7, 9], image[20, 31] = np.nan, np.inf
