@@ -5,12 +5,11 @@ Each function fills ``out``: C-contiguous, native, of any real dtype, sharing no
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from collections.abc import Callable
-from threading import Lock
 from typing import Any
 
 import numpy as np
+
+from fastconv.core.kept import Kept
 
 from .casts import c_cast, fits
 from .extremes import EXACT, BoxExtremes
@@ -20,23 +19,7 @@ from .order import Ranks
 
 __all__ = ["Spec", "box_extremes", "ranks", "tap_extremes"]
 
-_jobs: OrderedDict[tuple, Any] = OrderedDict()
-_lock = Lock()
-_KEPT = 64
-
-
-def _job(key: tuple, make: Callable[[], Any]) -> Any:
-    with _lock:
-        found = _jobs.get(key)
-        if found is not None:
-            _jobs.move_to_end(key)
-            return found
-    made = make()
-    with _lock:
-        _jobs[key] = made
-        while len(_jobs) > _KEPT:
-            _jobs.popitem(last=False)
-    return made
+_jobs = Kept(64)
 
 
 def _bytes(array: np.ndarray) -> np.ndarray:
@@ -77,7 +60,7 @@ def box_extremes(
 def _run_box(image: np.ndarray, out: np.ndarray, spec: Spec, cval: float, largest: bool, workers: int | None) -> bool:
     value = c_cast(np.array([cval], np.float64), out.dtype)[0]
     key = ("box", spec, out.dtype.char, value.tobytes(), largest)
-    job = _job(key, lambda: BoxExtremes(spec, out.dtype, value, largest))
+    job = _jobs.get(key, lambda: BoxExtremes(spec, out.dtype, value, largest))
     return job.execute(image, out, workers)
 
 
@@ -121,7 +104,7 @@ def _over_taps(
     plain = _plain(image)
     value = c_cast(np.array([cval], np.float64), dtype)[0]
     key = ("taps", spec, dtype.char, value.tobytes(), footprint.shape, footprint.tobytes(), rank)
-    job = _job(key, lambda: Ranks(spec, footprint, rank, dtype, value))
+    job = _jobs.get(key, lambda: Ranks(spec, footprint, rank, dtype, value))
     same = dtype == out.dtype
     found = out if same else np.empty(out.shape, dtype)
     job.execute(plain, found, workers)
