@@ -29,17 +29,19 @@ __all__ = ["METHODS", "choose_channels", "counts"]
 
 TABLE = Path(__file__).with_name("channel_costs.json")
 #: what `method=` may say besides "auto"; the words that stand for several algorithms
-FAMILIES = {"winograd": ("winograd2", "winograd4")}
+FAMILIES = {"direct": ("deep", "wide", "pointwise"), "winograd": ("winograd2", "winograd4")}
 #: what an algorithm's tile adds, in pairs of unit roundoffs of sum |w| |x|, by kernel size: the tests hold it to that
 TILE_ERROR = {("winograd2", 3): 4.0, ("winograd2", 5): 16.0, ("winograd4", 3): 32.0}
 WHY = {
-    "direct": "register tiles over padded strips: nothing is multiplied but samples and weights",
+    "deep": "register tiles with output channels in the lanes: nothing is multiplied but samples and weights",
+    "wide": "register tiles with neighbouring pixels in the lanes: nothing is multiplied but samples and weights",
+    "pointwise": "a matrix product over pixels that are read where they lie",
     "depthwise": "every filter reads one channel: rows are filtered where they lie",
     "polyphase": "each output phase is a small convolution: no zero is ever put between samples",
     "winograd2": "Winograd's tiles of 2 x 2 outputs take fewer multiplications, and err no more than a direct sum",
     "winograd4": "Winograd's tiles of 4 x 4 outputs take fewest multiplications, within the bound on the error",
 }
-METHODS = ("direct", "winograd", "winograd2", "winograd4", "depthwise", "polyphase")
+METHODS = ("direct", "deep", "wide", "pointwise", "winograd", "winograd2", "winograd4", "depthwise", "polyphase")
 
 
 @lru_cache(maxsize=1)
@@ -91,8 +93,8 @@ def choose_channels(problem: ChannelProblem, refusals: Mapping[str, str]) -> Cha
     >>> f32 = np.dtype("float32")
     >>> pairs = ((64, 64), (64, 64), (3, 3), (1, 1), (1, 1), (1, 1), (1, 1))
     >>> problem = ChannelProblem("conv", 1, 3, 8, 1, *pairs, "constant", f32)
-    >>> choose_channels(problem, {"direct": "", "depthwise": "a filter reads more than one channel"}).method
-    'direct'
+    >>> choose_channels(problem, {"deep": "", "depthwise": "a filter reads more than one channel"}).method
+    'deep'
     """
     served = [name for name, reason in refusals.items() if not reason]
     refused = {name: reason for name, reason in refusals.items() if reason}
