@@ -52,6 +52,7 @@ EXECUTORS: dict[str, tuple[str, str]] = {
     "pointwise": ("wide", "PointwiseExecutor"),
     "depthwise": ("depthwise", "DepthwiseExecutor"),
     "winograd2": ("winograd", "Winograd2Executor"),
+    "winograd3": ("winograd", "Winograd3Executor"),
     "winograd4": ("winograd", "Winograd4Executor"),
     "polyphase": ("polyphase", "PolyphaseExecutor"),
 }
