@@ -45,7 +45,7 @@ def convolve_integers(
     single = _single(problem)
     fits = terms * _largest(x) * _largest(weight) < EXACT
     bits = 63 if fits else (53 - terms.bit_length()) // 2
-    method = plan.method if plan.method in ("depthwise", "polyphase") else "direct"
+    method = plan.method if plan.method in ("depthwise", "polyphase") else "deep"
     pieces = [weight.astype(np.float64)] if fits else _parts(weight, bits)
     executors = [_made(single, method, piece, False) for piece in pieces]
     x4, out4 = (a if a.ndim == 4 else a[None] for a in (x, out))

@@ -1,8 +1,7 @@
 """Register tiles of a convolution over channels: sums that stay in registers while every channel and tap goes by.
 
-Two shapes.  `wide_tile` has neighbouring pixels in the lanes and a few output channels side by side: for few channels
-and long rows.  `deep_tile` has output channels in the lanes and a few pixels side by side, each of them one sample
-that is spread over a vector: any stride, dilation and width cost the same, and an image of 7 x 7 wastes nothing.
+`deep_tile` has output channels in the lanes and a few pixels side by side, each of them one sample that is spread
+over a vector: any stride, dilation and width cost the same, and an image of 7 x 7 wastes nothing.
 `turned` transposes blocks between the two orders.
 """
 
@@ -15,52 +14,6 @@ from .vec import I32, Emitter, count
 
 def _signature(n, *tokens):
     return types.void(*[types.intp] * n, *tokens)
-
-
-@intrinsic
-def wide_tile(typingctx, x, channel, taps, n_taps, channels, w, bias, out, plane, acc_t, blocks, vectors):
-    """out[j] = bias[j] + sum over c, t of w[c][t][j] * samples at x + c * channel + taps[t], j < blocks.
-
-    x, w, bias, out: addresses; taps: int64 byte offsets; channel, plane: bytes between input and output channels;
-    ``vectors`` vectors of neighbouring samples.
-    """
-
-    def codegen(context, builder, sig, args):
-        x, channel, taps, n_taps, channels, w, bias, out, plane = args[:9]
-        e = Emitter(builder, acc_t.dtype)
-        j_, v_ = count(blocks), count(vectors)
-        zero, one = e.const(0), e.const(1)
-        block = e.const(j_ * e.size)
-
-        def tap(at, w, sums):
-            samples = [e.load(e.plus(at, e.size * e.n * v), acc_t.dtype) for v in range(v_)]
-            new = []
-            for j in range(j_):
-                weight = e.weight(w, j)
-                new += [e.fma(samples[v], weight, sums[j * v_ + v]) for v in range(v_)]
-            return new
-
-        def each(c, values):
-            at, w, *sums = values
-
-            def inner(t, values):
-                w, *sums = values
-                return [builder.add(w, block), *tap(builder.add(at, e.integer(taps, t)), w, sums)]
-
-            w, *sums = e.repeat(zero, n_taps, one, [w, *sums], inner)
-            return [builder.add(at, channel), w, *sums]
-
-        sums = []
-        for j in range(j_):
-            sums += [e.weight(bias, j)] * v_
-        _, _, *sums = e.repeat(zero, channels, one, [x, w, *sums], each)
-        for j in range(j_):
-            for v in range(v_):
-                e.store(e.plus(out, e.size * e.n * v), sums[j * v_ + v], acc_t.dtype)
-            out = builder.add(out, plane)
-        return context.get_dummy_value()
-
-    return _signature(9, acc_t, blocks, vectors), codegen
 
 
 @intrinsic
@@ -175,4 +128,4 @@ def _store_first(e, address, vector, n):
     b.call(found, [vector, pointer, ir.Constant(I32, e.size), mask])
 
 
-__all__ = ["deep_tile", "turned", "wide_tile"]
+__all__ = ["deep_tile", "turned"]

@@ -5,7 +5,8 @@ a vector, and writes V[product][channel block][tile][lane]; `panel_results` mult
 U[output block][product][channel][output channel] into M[product][tile][output channel], tiles of registers at a time,
 and turns its transform into rows of the output.  V, M and the packed rows stay in cache.
 
-Tile i of an axis with dilation d begins at output (i // d) * d * outs + i % d, and its samples lie d apart.
+Tile i of an axis with dilation d begins at sample (i // d) * d * ADVANCE + i % d, and its samples lie d apart; so do its
+MADE outputs, but for strides and their adjoints (see `channels_winograd_tiles`), where d is 1.
 Fixed numbers come in a table of int64, one field a name below.
 """
 
@@ -21,6 +22,9 @@ ACC = np.float32
 SIZE = 4
 IN = OUT = ()  # lanes of a channel block, of an output channel vector
 OUTS = TAPS_Y = TAPS_X = ()
+STEP_Y = STEP_X = (None,)
+# of a tile: samples from the next one, outputs along an axis, samples read along each, products
+ADVANCE = MADE = SAMPLES_Y = SAMPLES_X = PRODUCTS = 0
 VECTORS = ()  # output channel vectors of a register tile
 LARGE = MIDDLE = SMALL = ()  # tiles of a register tile
 
@@ -29,12 +33,12 @@ FIELDS = (
     "rows", "columns", "low", "high", "plane", "channels", "dilation_y", "dilation_x",
     "blocks", "v_turn", "v_step", "m_step", "out_h", "out_w", "out_channels", "u_step", "u_block", "out_blocks",
     "piece", "tiles_y", "tiles_x", "panel_y", "panel_x", "groups", "x_sample", "x_group", "out_sample", "out_group",
-    "u_group", "bias_group", "at_v", "at_m", "at_piece", "pixel",
+    "u_group", "bias_group", "at_v", "at_m", "at_piece", "pixel", "weight_in", "weight_out",
 )  # fmt: skip
 (ROWS, COLUMNS, LOW, HIGH, PLANE, CHANNELS, DILATION_Y, DILATION_X,
  BLOCKS, V_TURN, V_STEP, M_STEP, OUT_H, OUT_W, OUT_CHANNELS, U_STEP, U_BLOCK, OUT_BLOCKS, PIECE,
  TILES_Y, TILES_X, PANEL_Y, PANEL_X, GROUPS, X_SAMPLE, X_GROUP, OUT_SAMPLE, OUT_GROUP, U_GROUP,
- BIAS_GROUP, AT_V, AT_M, AT_PIECE, PIXEL) = range(len(FIELDS))  # fmt: skip
+ BIAS_GROUP, AT_V, AT_M, AT_PIECE, PIXEL, WEIGHT_IN, WEIGHT_OUT) = range(len(FIELDS))  # fmt: skip
 
 #: input channels of which the weights are turned at once
 CHUNK = 64
@@ -46,9 +50,9 @@ def _field(job, index):
 
 
 @helper
-def _begin(tile, dilation, outs):
-    """The first output (and padded sample) of a tile."""
-    return tile // dilation * (dilation * outs) + tile % dilation
+def _begin(tile, dilation, step):
+    """The first padded sample (``step`` ADVANCE) or output (MADE) of a tile."""
+    return tile // dilation * (dilation * step) + tile % dilation
 
 
 @helper
@@ -103,24 +107,24 @@ def panel_operands(job, source, first_block, last_block, i0, i1, j0, j1, strip, 
 
     source: address of the group's first channel; strip: scratch for the rows; v: address of the panel's first tile.
     """
-    n, outs = len(IN), len(OUTS)
+    n = len(IN)
     pixel = n * SIZE
     dy, dx = _field(job, DILATION_Y), _field(job, DILATION_X)
     step, block_step = _field(job, V_STEP), _field(job, V_TURN)
     channels, plane = _field(job, CHANNELS), _field(job, PLANE)
-    y0, x0 = _begin(i0, dy, outs), _begin(j0, dx, outs)
-    y1 = _begin(i1 - 1, dy, outs) + dy * (len(OUTS) + len(TAPS_Y) - 2) + 1
-    x1 = _begin(j1 - 1, dx, outs) + dx * (len(OUTS) + len(TAPS_X) - 2) + 1
+    y0, x0 = _begin(i0, dy, ADVANCE), _begin(j0, dx, ADVANCE)
+    y1 = _begin(i1 - 1, dy, ADVANCE) + dy * (SAMPLES_Y - 1) + 1
+    x1 = _begin(j1 - 1, dx, ADVANCE) + dx * (SAMPLES_X - 1) + 1
     pitch = (x1 - x0) * pixel
     for block in range(first_block, last_block):
         c = block * n
         _pack(job, source + c * plane, min(n, channels - c), y0, y1, x0, x1, strip, ACC, SIZE, IN)
         to = v + block * block_step
         for i in range(i0, i1):
-            row = strip + (_begin(i, dy, outs) - y0) * pitch
+            row = strip + (_begin(i, dy, ADVANCE) - y0) * pitch
             for j in range(j0, j1):
-                at = row + (_begin(j, dx, outs) - x0) * pixel
-                tile_image(at, dy * pitch, dx * pixel, to, step, ACC, IN, OUTS, TAPS_Y, TAPS_X)
+                at = row + (_begin(j, dx, ADVANCE) - x0) * pixel
+                tile_image(at, dy * pitch, dx * pixel, to, step, ACC, IN, OUTS, TAPS_Y, TAPS_X, STEP_Y, STEP_X)
                 to += pixel
 
 
@@ -133,13 +137,12 @@ def panel_results(job, v, u, samples, i0, i1, j0, j1, first_block, last_block, m
     n = len(OUT)
     wide = n * SIZE
     whole = len(VECTORS) * wide
-    products = (len(OUTS) + len(TAPS_Y) - 1) * (len(OUTS) + len(TAPS_X) - 1)
     each = (i1 - i0) * (j1 - j0)
     tiles = samples * each
     turns, v_turn, v_step = _field(job, BLOCKS), _field(job, V_TURN), _field(job, V_STEP)
     m_step, u_step = _field(job, M_STEP), _field(job, U_STEP)
     for block in range(first_block, last_block):
-        for k in range(products):
+        for k in range(PRODUCTS):
             a, b, to = v + k * v_step, u + block * _field(job, U_BLOCK) + k * u_step, m + k * m_step
             t = 0
             while t < tiles:
@@ -158,14 +161,14 @@ def panel_results(job, v, u, samples, i0, i1, j0, j1, first_block, last_block, m
             if o < _field(job, OUT_CHANNELS):
                 for s in range(samples):
                     _put(job, m + s * each * whole + vector * wide, i0, i1, j0, j1, piece, o, bias,
-                         out + s * _field(job, OUT_SAMPLE), ACC, SIZE, OUT, VECTORS, OUTS, TAPS_Y, TAPS_X)  # fmt: skip
+                         out + s * _field(job, OUT_SAMPLE), ACC, SIZE, OUT, VECTORS, OUTS, TAPS_Y, TAPS_X, STEP_Y, STEP_X, MADE)  # fmt: skip
 
 
 @helper
-def _put(job, m, i0, i1, j0, j1, piece, o, bias, out, acc, size, lanes, vectors, outs_t, taps_y, taps_x):
+def _put(job, m, i0, i1, j0, j1, piece, o, bias, out, acc, size, lanes, vectors, outs_t, taps_y, taps_x, step_y, step_x,
+         outs):  # fmt: skip
     """One vector of output channels, from o on: its tiles transformed, a piece of a tile row at a time, and turned."""
     n = len(lanes)
-    outs = len(outs_t)
     wide = n * size
     whole = len(vectors) * wide
     dy, dx = _field(job, DILATION_Y), _field(job, DILATION_X)
@@ -182,7 +185,8 @@ def _put(job, m, i0, i1, j0, j1, piece, o, bias, out, acc, size, lanes, vectors,
             for t in range(j, end):
                 tile = m + ((i - i0) * (j1 - j0) + t - j0) * whole
                 to = piece + (_begin(t, dx, outs) - x) * wide
-                tile_result(tile, m_step, bias + o * size, to, pitch, dx * wide, acc, lanes, outs_t, taps_y, taps_x)
+                tile_result(tile, m_step, bias + o * size, to, pitch, dx * wide, acc, lanes, outs_t, taps_y, taps_x,
+                            step_y, step_x)  # fmt: skip
             across = min(w - x, at_once * outs)
             for a in range(min(outs, (h - y + dy - 1) // dy)):
                 row = piece + a * pitch
@@ -201,23 +205,25 @@ def _put(job, m, i0, i1, j0, j1, piece, o, bias, out, acc, size, lanes, vectors,
 def transformed_weights(job, weights, first_block, last_block, scratch, u):
     """U of output blocks first_block..last_block of a group, the first of them at u.
 
-    weights: address of the group's (out_channels, channels, taps); scratch: for those of `CHUNK` channels, turned.
+    weights: address of the group's, taps one after another, WEIGHT_OUT bytes between output and WEIGHT_IN between input
+    channels; scratch: for those of `CHUNK` input channels, turned.
     """
     n = len(OUT)
     wide = n * SIZE
     taps = len(TAPS_Y) * len(TAPS_X)
     in_channels, out_channels = _field(job, CHANNELS), _field(job, OUT_CHANNELS)
     step = _field(job, U_STEP)
-    pitch = in_channels * taps * SIZE
+    pitch, each = _field(job, WEIGHT_OUT), _field(job, WEIGHT_IN)
+    at_once = CHUNK if each == taps * SIZE else 1
     for block in range(first_block, last_block):
         start = u + (block - first_block) * _field(job, U_BLOCK)
         for vector in range(len(VECTORS)):
             o = (block * len(VECTORS) + vector) * n
             there = out_channels - o
-            for c in range(0, in_channels, CHUNK):
-                channels = min(CHUNK, in_channels - c)
+            for c in range(0, in_channels, at_once):
+                channels = min(at_once, in_channels - c)
                 samples = channels * taps
-                source = weights + o * pitch + c * taps * SIZE
+                source = weights + o * pitch + c * each
                 for f in range(0, samples, n):
                     at, to = source + f * SIZE, scratch + f * wide
                     if there >= n and f + n <= samples:
@@ -226,7 +232,7 @@ def transformed_weights(job, weights, first_block, last_block, scratch, u):
                         turn(at, pitch, to, wide, there, samples - f, ACC, OUT, (None,))
                 for k in range(channels):
                     to = start + ((c + k) * len(VECTORS) + vector) * wide
-                    tile_weights(scratch + k * taps * wide, to, step, ACC, OUT, OUTS, TAPS_Y, TAPS_X)
+                    tile_weights(scratch + k * taps * wide, to, step, ACC, OUT, OUTS, TAPS_Y, TAPS_X, STEP_Y, STEP_X)
 
 
 @loop

@@ -29,17 +29,20 @@ __all__ = ["METHODS", "choose_channels", "counts"]
 
 TABLE = Path(__file__).with_name("channel_costs.json")
 #: what `method=` may say besides "auto"; the words that stand for several algorithms
-FAMILIES = {"winograd": ("winograd2", "winograd4")}
-#: what an algorithm's tile adds, in pairs of unit roundoffs of sum |w| |x|, by kernel size: the tests hold it to that
-TILE_ERROR = {("winograd2", 3): 4.0, ("winograd2", 5): 16.0, ("winograd4", 3): 32.0}
+FAMILIES = {"direct": ("deep", "wide", "pointwise"), "winograd": ("winograd2", "winograd3", "winograd4")}
+#: what F(outs, taps) adds along both axes, in pairs of unit roundoffs of sum |w| |x|: the tests hold it to that
+TILE_ERROR = {(2, 3): 4.0, (2, 5): 16.0, (4, 3): 32.0, (2, 2): 4.0, (3, 2): 4.0, (4, 2): 16.0, (2, 4): 16.0}
 WHY = {
-    "direct": "register tiles over padded strips: nothing is multiplied but samples and weights",
+    "deep": "register tiles with output channels in the lanes: nothing is multiplied but samples and weights",
+    "wide": "register tiles with neighbouring pixels in the lanes: nothing is multiplied but samples and weights",
+    "pointwise": "a matrix product over pixels that are read where they lie",
     "depthwise": "every filter reads one channel: rows are filtered where they lie",
     "polyphase": "each output phase is a small convolution: no zero is ever put between samples",
     "winograd2": "Winograd's tiles of 2 x 2 outputs take fewer multiplications, and err no more than a direct sum",
+    "winograd3": "Winograd's tiles of 3 x 3 outputs of even and of odd samples take fewer multiplications",
     "winograd4": "Winograd's tiles of 4 x 4 outputs take fewest multiplications, within the bound on the error",
 }
-METHODS = ("direct", "winograd", "winograd2", "winograd4", "depthwise", "polyphase")
+METHODS = ("direct", "deep", "wide", "pointwise", "winograd", "winograd2", "winograd3", "winograd4", "depthwise", "polyphase")
 
 
 @lru_cache(maxsize=1)
@@ -47,12 +50,19 @@ def _table() -> Mapping[str, Mapping[str, Mapping[str, float]]]:
     return json.loads(TABLE.read_text(encoding="utf-8"))
 
 
+def _parts(problem: ChannelProblem) -> list[int]:
+    """Taps along one axis of each of Winograd's algorithms: a stride of 2, or its adjoint, halves them."""
+    k = problem.size[0]
+    return [k] if problem.stride == (1, 1) else [(k + 1) // 2, k // 2]
+
+
 def multiplications(problem: ChannelProblem, method: str) -> float:
     """Multiplications of the products' sum; transforms, which add, are counted with samples and weights."""
     if method.startswith("winograd"):
         outs = int(method[-1])
-        tiles = math.prod(-(-n // outs) for n in problem.out_shape) * problem.batch
-        points = math.prod(outs + k - 1 for k in problem.size)
+        made = outs * 2 if problem.kind == "transposed" else outs
+        tiles = math.prod(-(-n // made) for n in problem.out_shape) * problem.batch
+        points = sum(outs + k - 1 for k in _parts(problem)) ** 2
         return float(tiles * points * problem.c_in * problem.group_out)
     return float(problem.products)
 
@@ -78,7 +88,8 @@ def error_bound(problem: ChannelProblem, method: str) -> float:
     u = unit(problem.dtype)
     sums = problem.group_in * problem.taps + 1
     if method.startswith("winograd"):
-        return gamma(problem.group_in, u) + TILE_ERROR[method, problem.size[0]] * 2 * u
+        parts = _parts(problem)
+        return gamma(problem.group_in * len(parts), u) + max(TILE_ERROR.get((int(method[-1]), k), 2) for k in parts) * 2 * u
     return gamma(sums, u)
 
 
@@ -91,8 +102,8 @@ def choose_channels(problem: ChannelProblem, refusals: Mapping[str, str]) -> Cha
     >>> f32 = np.dtype("float32")
     >>> pairs = ((64, 64), (64, 64), (3, 3), (1, 1), (1, 1), (1, 1), (1, 1))
     >>> problem = ChannelProblem("conv", 1, 3, 8, 1, *pairs, "constant", f32)
-    >>> choose_channels(problem, {"direct": "", "depthwise": "a filter reads more than one channel"}).method
-    'direct'
+    >>> choose_channels(problem, {"deep": "", "depthwise": "a filter reads more than one channel"}).method
+    'deep'
     """
     served = [name for name, reason in refusals.items() if not reason]
     refused = {name: reason for name, reason in refusals.items() if reason}

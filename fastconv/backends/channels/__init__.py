@@ -3,7 +3,7 @@
 An executor of a method is::
 
     class Executor:
-        name = "direct"                                   # the plan's word for it
+        name = "deep"                                     # the plan's word for it
         def __init__(self, problem: ChannelProblem, weight: np.ndarray) -> None
             # on the caller's thread: transforms the weights, fetches compiled loops
         def execute(self, x: np.ndarray, out: np.ndarray, bias: np.ndarray | None, workers: int) -> None
@@ -47,9 +47,12 @@ class Executor(Protocol):
 
 #: method -> the module of this package and the class in it; imported when first asked for
 EXECUTORS: dict[str, tuple[str, str]] = {
-    "direct": ("direct", "DirectExecutor"),
+    "deep": ("deep", "DeepExecutor"),
+    "wide": ("wide", "WideExecutor"),
+    "pointwise": ("wide", "PointwiseExecutor"),
     "depthwise": ("depthwise", "DepthwiseExecutor"),
     "winograd2": ("winograd", "Winograd2Executor"),
+    "winograd3": ("winograd", "Winograd3Executor"),
     "winograd4": ("winograd", "Winograd4Executor"),
     "polyphase": ("polyphase", "PolyphaseExecutor"),
 }

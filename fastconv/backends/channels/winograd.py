@@ -1,4 +1,8 @@
-"""Winograd's algorithm for stride 1: F(2x2, 3x3), F(4x4, 3x3) and F(2x2, 5x5), any dilation, border and groups."""
+"""Winograd's algorithm: F(2x2, 3x3), F(4x4, 3x3) and F(2x2, 5x5), any dilation, border and groups.
+
+With a stride of 2, and for the adjoint of such a convolution, even and odd samples (or outputs) have algorithms of their
+own, with half the taps each.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +15,7 @@ from fastconv.loops import channels_winograd as loops
 from .lines import address
 from .winograd_panels import Layout, layout
 
-__all__ = ["Winograd2Executor", "Winograd4Executor"]
+__all__ = ["Winograd2Executor", "Winograd3Executor", "Winograd4Executor"]
 
 #: multiplications of a task, at least: a few milliseconds
 TASK = 2**26
@@ -24,7 +28,9 @@ class _WinogradExecutor:
 
     name = "winograd"
     outs = 0
-    sizes: tuple[tuple[int, int], ...] = ()
+    #: kernel sizes that it serves: of stride 1, and of stride 2 or its adjoint
+    sizes: tuple[int, ...] = ()
+    halved: tuple[int, ...] = ()
 
     def __init__(self, problem: ChannelProblem, weight: np.ndarray, plan: Layout | None = None) -> None:
         self.problem = problem
@@ -122,10 +128,16 @@ class _WinogradExecutor:
 
     @classmethod
     def serves(cls, problem: ChannelProblem) -> str:
-        if problem.kind != "conv" or problem.stride != (1, 1):
-            return "only for convolutions of stride 1"
-        if problem.size not in cls.sizes:
-            return f"only for kernels of {' or '.join(f'{a} x {b}' for a, b in cls.sizes)}"
+        if problem.stride not in ((1, 1), (2, 2)) or (problem.kind, problem.stride) == ("transposed", (1, 1)):
+            return "only for convolutions of stride 1 or 2, and adjoints of stride 2"
+        halves = problem.stride == (2, 2)
+        if halves and problem.dilation != (1, 1):
+            return "not for a stride and a dilation at once"
+        if problem.kind == "transposed" and problem.mode != "constant":
+            return "only zeros may stand around the image of an adjoint"
+        served = cls.halved if halves else cls.sizes
+        if problem.size not in [(k, k) for k in served]:
+            return f"only for kernels of {' or '.join(f'{k} x {k}' for k in served) or 'stride 2'}"
         return ""
 
     @classmethod
@@ -138,7 +150,16 @@ class Winograd2Executor(_WinogradExecutor):
 
     name = "winograd2"
     outs = 2
-    sizes = ((3, 3), (5, 5))
+    sizes = (3, 5)
+    halved = (3, 4, 5, 7)
+
+
+class Winograd3Executor(_WinogradExecutor):
+    """F(3x3, 2x2) and F(3x3, 1x1): for kernels halved."""
+
+    name = "winograd3"
+    outs = 3
+    halved = (3, 4)
 
 
 class Winograd4Executor(_WinogradExecutor):
@@ -146,4 +167,5 @@ class Winograd4Executor(_WinogradExecutor):
 
     name = "winograd4"
     outs = 4
-    sizes = ((3, 3),)
+    sizes = (3,)
+    halved = (3, 4)

@@ -17,6 +17,7 @@ from fastconv.core.border import source_index
 from fastconv.core.channels import ChannelProblem
 from fastconv.loops import channels_winograd as loops
 from fastconv.loops.channels_strip import ZERO_ROW
+from fastconv.loops.channels_winograd_tiles import axis_counts
 from fastconv.loops.vec import lanes, vector_bytes
 
 from .lines import address
@@ -84,6 +85,13 @@ def _lanes(channels: int, wide: int) -> int:
     return wide // 2 if empty >= wide // 2 and channels < 4 * wide else wide
 
 
+def steps(p: ChannelProblem) -> tuple[int, int]:
+    """How each axis moves, see `fastconv.loops.channels_winograd_tiles`."""
+    if p.kind == "transposed":
+        return 3 + p.before[0] % 2, 3 + p.before[1] % 2
+    return p.stride
+
+
 def _tiles(n: int, dilation: int, outs: int) -> int:
     whole = _up(n, dilation * outs) - 1
     return whole * dilation + min(dilation, n - whole * dilation * outs)
@@ -97,11 +105,14 @@ def layout(p: ChannelProblem, outs: int, shared: bool | None = None, tiles_at_on
     lanes_in, lanes_out = _lanes(p.group_in, wide), _lanes(p.group_out, wide)
     blocks, vectors_out = _up(p.group_in, lanes_in), _up(p.group_out, lanes_out)
     vectors = 2 if vectors_out % 2 == 0 else 3 if vectors_out % 3 == 0 else min(vectors_out, 2)
-    ny, nx = (outs + k - 1 for k in p.size)
-    products = ny * nx
+    step_y, step_x = steps(p)
+    (ny, products_y, advance, made), (nx, products_x, _, _) = (
+        axis_counts(outs, k, step) for k, step in zip(p.size, (step_y, step_x), strict=True)
+    )
+    products = products_y * products_x
     dy, dx = p.dilation
-    tiles_y, tiles_x = (_tiles(n, d, outs) for n, d in zip(p.out_shape, p.dilation, strict=True))
-    piece = max(1, PIECE // (outs * dx)) * dx
+    tiles_y, tiles_x = (_tiles(n, d, made) for n, d in zip(p.out_shape, p.dilation, strict=True))
+    piece = max(1, PIECE // (made * dx)) * dx
     one_vector = products * blocks * lanes_in * lanes_out * size  # bytes of its transformed weights
     if shared is None:
         shared = tiles_y * tiles_x <= SHARED_TILES and vectors_out * one_vector >= SHARED_WEIGHTS
@@ -123,8 +134,8 @@ def layout(p: ChannelProblem, outs: int, shared: bool | None = None, tiles_at_on
     def parts(samples: int, panel: tuple[int, int], image: int) -> tuple[int, ...]:
         """Samples of strip, V, M, piece; ``image``: tiles of V."""
         at_once = covered(samples * panel[0] * panel[1])
-        rows = _up(panel[0], dy) * dy * outs + dy * (ny - outs)
-        columns = _up(panel[1], dx) * dx * outs + dx * (nx - outs)
+        rows = _up(panel[0], dy) * dy * advance + dy * (ny - advance)
+        columns = _up(panel[1], dx) * dx * advance + dx * (nx - advance)
         strip = rows * columns * lanes_in + lanes_in * lanes_in
         turned = loops.CHUNK * p.taps * lanes_out + lanes_out * lanes_out
         v_step = blocks * (image or at_once) * lanes_in + 16
@@ -132,7 +143,7 @@ def layout(p: ChannelProblem, outs: int, shared: bool | None = None, tiles_at_on
             max(strip, turned if shared else 0) + _SLACK,
             products * v_step + _SLACK,
             products * (at_once * whole + 16) + _SLACK,
-            outs * piece * outs * lanes_out + lanes_out * lanes_out + _SLACK,
+            made * piece * made * lanes_out + lanes_out * lanes_out + _SLACK,
         )
 
     limit = p.memory_limit
@@ -159,7 +170,9 @@ def layout(p: ChannelProblem, outs: int, shared: bool | None = None, tiles_at_on
     image = covered(samples * tiles_y * tiles_x) + covered(1) if shared else 0
     strip, v, m, piece_samples = parts(samples, panel, image)
     at_once = covered(samples * panel[0] * panel[1])
-    tables = _table(p, 0, tiles_y, outs, ZERO_ROW, p.shape[1] * size), _table(p, 1, tiles_x, outs, -1, 1)
+    reach_y, reach_x = tiles_y * advance + dy * ny, tiles_x * advance + dx * nx
+    tables = _table(p, 0, reach_y, ZERO_ROW, p.shape[1] * size), _table(p, 1, reach_x, -1, 1)
+    front = _front(p, 1)
     h, w = p.shape
     out_plane = p.out_shape[0] * p.out_shape[1]
     samples_of = {
@@ -171,17 +184,20 @@ def layout(p: ChannelProblem, outs: int, shared: bool | None = None, tiles_at_on
         "at_v": strip, "at_m": strip if shared else strip + v, "at_piece": (strip if shared else strip + v) + m,
     }  # fmt: skip
     numbers = {
-        "rows": address(tables[0]), "columns": address(tables[1]), "low": p.before[1], "high": p.before[1] + w,
+        "rows": address(tables[0]), "columns": address(tables[1]), "low": max(front, 0), "high": max(front + w, 0),
         "channels": p.group_in, "dilation_y": dy, "dilation_x": dx, "blocks": blocks, "out_h": p.out_shape[0],
         "out_w": p.out_shape[1], "out_channels": p.group_out, "out_blocks": out_blocks, "piece": piece,
         "tiles_y": tiles_y, "tiles_x": tiles_x, "panel_y": panel[0], "panel_x": panel[1], "groups": p.groups,
+        "weight_in": (p.group_out if p.kind == "transposed" else 1) * p.taps * size,
+        "weight_out": (1 if p.kind == "transposed" else p.group_in) * p.taps * size,
         **{name: count * size for name, count in samples_of.items()},
     }  # fmt: skip
     constants = {
         "ACC": p.dtype.type, "SIZE": size, "IN": (None,) * lanes_in, "OUT": (None,) * lanes_out,
         "OUTS": (None,) * outs, "TAPS_Y": (None,) * p.size[0], "TAPS_X": (None,) * p.size[1],
         "VECTORS": (None,) * vectors, "LARGE": (None,) * register_tiles[0], "MIDDLE": (None,) * register_tiles[1],
-        "SMALL": (None,) * register_tiles[2],
+        "SMALL": (None,) * register_tiles[2], "STEP_Y": (None,) * step_y, "STEP_X": (None,) * step_x,
+        "ADVANCE": advance, "MADE": made, "SAMPLES_Y": ny, "SAMPLES_X": nx, "PRODUCTS": products,
     }  # fmt: skip
     return Layout(
         outs=outs,
@@ -214,10 +230,20 @@ def _panel(at_once: int, tiles: tuple[int, int], steps: tuple[int, int]) -> tupl
     return min(rows, _up(_up(rows, parts), steps[0]) * steps[0]), columns
 
 
-def _table(p: ChannelProblem, axis: int, tiles: int, outs: int, nothing: int, step: int) -> np.ndarray:
-    """Where each padded sample of an axis stands, in steps; ``nothing`` for zeros, and beyond the padding."""
-    index = source_index(p.shape[axis], p.before[axis], p.after[axis], p.mode)
-    d = p.dilation[axis]
-    table = np.full(max(len(index), (_up(tiles, d) * outs + p.size[axis] - 1) * d), nothing, np.int64)
+def _front(p: ChannelProblem, axis: int) -> int:
+    """Padded samples in front of the image: of an adjoint, those before its first one that an output reads."""
+    if p.kind != "transposed":
+        return p.before[axis]
+    return (p.size[axis] - 1 - p.before[axis]) // 2
+
+
+def _table(p: ChannelProblem, axis: int, reach: int, nothing: int, step: int) -> np.ndarray:
+    """Where each of ``reach`` padded samples of an axis stands, in steps; ``nothing`` for zeros, and beyond."""
+    if p.kind == "transposed":
+        front = _front(p, axis)
+        index = np.arange(-front, p.shape[axis])
+    else:
+        index = source_index(p.shape[axis], p.before[axis], p.after[axis], p.mode)
+    table = np.full(max(len(index), reach), nothing, np.int64)
     table[: len(index)] = np.where(index < 0, nothing, index * step)
     return table

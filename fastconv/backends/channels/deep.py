@@ -1,8 +1,4 @@
-"""The direct sum: every kernel size, stride, dilation, border and grouping, in register tiles over padded strips.
-
-Few channels on long rows put neighbouring pixels into the lanes of a vector, everything else output channels (see
-`loops.channels_tiles`); `layout` decides.
-"""
+"""The direct sum with output channels in the lanes: register tiles over padded strips (see `loops.channels_tiles`)."""
 
 from __future__ import annotations
 
@@ -14,12 +10,12 @@ import numpy as np
 from fastconv.core.channels import ChannelProblem
 from fastconv.core.threads import run as run_tasks
 from fastconv.core.threads import scratch
-from fastconv.loops import channels_direct as loops
+from fastconv.loops import channels_deep as loops
 from fastconv.loops.vec import lanes, vector_bytes
 
 from .lines import SLACK, Lines, address, driver, lines
 
-__all__ = ["DirectExecutor"]
+__all__ = ["DeepExecutor"]
 
 #: bytes of a strip, of the weights of one block, and of packed weights made before the tasks start
 STRIP_BYTES = 256 * 1024
@@ -51,7 +47,7 @@ def tap_offsets(problem: ChannelProblem, rows: Lines) -> np.ndarray:
 
 @dataclass(frozen=True, eq=False)
 class _Bands:
-    """What both layouts share: strips of padded rows, and the tasks (sample, group, first row, last row)."""
+    """Strips of padded rows."""
 
     rows: Lines
     taps: np.ndarray
@@ -122,10 +118,10 @@ def _deep(problem: ChannelProblem) -> _Deep:
     return _Deep(bands, vectors, -(-needed // vectors), (rows, pixels), most, pack, functions, sums)
 
 
-class DirectExecutor:
+class DeepExecutor:
     """See `fastconv.backends.channels`."""
 
-    name = "direct"
+    name = "deep"
 
     def __init__(self, problem: ChannelProblem, weight: np.ndarray) -> None:
         self.problem = problem
@@ -176,16 +172,16 @@ class DirectExecutor:
         bands, size = job.bands, p.dtype.itemsize
         (ho, wo), (sy, sx), rows = p.out_shape, p.stride, bands.rows
         wide = job.vectors * lanes(size)
-        strip = scratch("direct_strip", p.group_in * bands.channel + SLACK, p.dtype)
+        strip = scratch("deep_strip", p.group_in * bands.channel + SLACK, p.dtype)
         c0 = g * p.group_in
         table = rows.rows[y0 * sy : (y1 - 1) * sy + p.reach[0] + 1]
         rows.fill(address(x[n, c0 : c0 + 1]), p.group_in, table, address(strip), bands.channel)
         k = p.group_in * p.taps
-        sums = scratch("direct_sums", job.sums, p.dtype)
-        zeros = scratch("direct_zeros", 2 * lanes(size), p.dtype)
+        sums = scratch("deep_sums", job.sums, p.dtype)
+        zeros = scratch("deep_zeros", 2 * lanes(size), p.dtype)
         zeros[:] = 0
         if self.packed is None:
-            panel = address(scratch("direct_panel", job.most * p.taps * wide, p.dtype))
+            panel = address(scratch("deep_panel", job.most * p.taps * wide, p.dtype))
             w = address(self.weight) + g * p.group_out * k * size
         else:
             panel, w = 0, address(self.packed[g])

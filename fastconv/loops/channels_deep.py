@@ -1,49 +1,19 @@
-"""The direct convolution over channels: register tiles over padded strips, for few channels and for many.
+"""The direct convolution with output channels in the lanes: register tiles over padded strips.
 
-`wide` walks output channels, rows, then tiles of neighbouring pixels.  `deep` walks blocks of output channels, blocks
+`deep` walks blocks of output channels, blocks
 of input channels (so that the weights of both stay in the second-level cache), rows and tiles of pixels; sums of a
 tile lie pixel after pixel and are transposed into the output when their last input channel is in.
 """
 
 from .blocks import call_row, fetch
 from .channels_strip import put
-from .channels_tiles import deep_tile, turned, wide_tile
+from .channels_tiles import deep_tile, turned
 from .jit import loop
 
 # constants of a specialisation, see jit.Loop.address
 ACC = ()
-ROWS = PIXELS = VECTORS = STEP = BLOCKS = LANES_T = ()
-SIZE = LANES = TILE = 0
-
-
-@loop
-def wide_row(x, channel, taps, n_taps, channels, w, bias, out, plane, n):
-    """n >= TILE outputs of one row of BLOCKS output channels, see `channels_tiles.wide_tile`."""
-    i = 0
-    while i < n:
-        j = min(i, n - TILE) * SIZE
-        wide_tile(x + j, channel, taps, n_taps, channels, w, bias, out + j, plane, ACC, BLOCKS, VECTORS)
-        i += TILE
-
-
-@loop
-def wide(
-    x, channel, row, taps, n_taps, channels, w, bias, block, blocks, out, plane, out_row, n, rows, size, function
-):  # fmt: skip
-    """``rows`` output rows of ``n`` samples of ``channels_out`` output channels, ``block`` at a time.
-
-    row, out_row: bytes between the first taps' rows of two outputs, and between output rows; the last block overlaps
-    the one before it: blocks * block >= channels_out.  Weights are packed [block][channel][tap][channel of the block];
-    the table at ``blocks`` is an int64 number of blocks followed by each one's first output channel.
-    """
-    for b in range(blocks.size):
-        first = blocks[b]
-        weights = w + b * (channels * n_taps * block * size)
-        for y in range(rows):
-            to = out + first * plane + y * out_row
-            call_row(
-                function, (x + y * row, channel, taps, n_taps, channels, weights, bias + first * size, to, plane, n)
-            )
+ROWS = PIXELS = VECTORS = STEP = LANES_T = ()
+SIZE = LANES = 0
 
 
 @loop
@@ -157,4 +127,4 @@ def deep(
                 y += rows if whole else 1
 
 
-__all__ = ["deep", "deep_pack", "deep_pack_blocks", "deep_row", "deep_store", "wide", "wide_row"]
+__all__ = ["deep", "deep_pack", "deep_pack_blocks", "deep_row", "deep_store"]

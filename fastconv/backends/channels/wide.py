@@ -1,0 +1,235 @@
+"""The direct sum with neighbouring pixels in the lanes: for few channels and long rows, and for 1 x 1 kernels."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from itertools import pairwise
+
+import numpy as np
+
+from fastconv.core.channels import ChannelProblem
+from fastconv.core.threads import run, scratch
+from fastconv.loops import channels_wide as loops
+from fastconv.loops.vec import lanes, vector_bytes
+
+from .deep import nones, tap_offsets
+from .lines import SLACK, address, driver, lines
+
+__all__ = ["PointwiseExecutor", "WideExecutor"]
+
+#: bytes of a strip of padded rows; bytes of the pixels that go through all output channels before the next ones do
+STRIP_BYTES = 192 * 1024
+TOGETHER_BYTES = 256 * 1024
+#: products of the longest task, and how many are worth handing out at all
+TASK_PRODUCTS = 64_000_000
+SERIAL_PRODUCTS = 5_000_000
+
+
+class _Tiles:
+    """How rows of outputs and output channels are cut into register tiles, and the functions of these."""
+
+    def __init__(self, problem: ChannelProblem, columns: int, single: bool) -> None:
+        size = problem.dtype.itemsize
+        n = lanes(size)
+        tall, wide = (14, 2) if vector_bytes() == 64 else (6, 2)
+        needed = -(-columns // n)
+        self.columns = columns
+        self.tiles = -(-needed // wide)
+        self.vectors, self.wider = divmod(needed, self.tiles)
+        self.blocks = -(-problem.group_out // tall)
+        self.block, self.taller = divmod(problem.group_out, self.blocks)
+        pixel = problem.group_in * n * size
+        self.together = max(2, min(32, TOGETHER_BYTES // (pixel * max(self.vectors, 1))))
+
+        def part(vectors: int, block: int, there: bool) -> int:
+            if not there:
+                return 0
+            return loops.wide_part.address(
+                ACC=np.dtype(problem.dtype).type, BLOCK=nones(block), VECTORS=nones(vectors), SINGLE=nones(int(single))
+            )
+
+        narrow = self.wider < self.tiles
+        self.functions = (
+            part(self.vectors + 1, self.block + 1, self.wider > 0 and self.taller > 0),
+            part(self.vectors + 1, self.block, self.wider > 0 and self.taller < self.blocks),
+            part(self.vectors, self.block + 1, narrow and self.taller > 0),
+            part(self.vectors, self.block, narrow and self.taller < self.blocks),
+        )
+        self.driver = driver(loops.wide)
+
+        self.lanes = n
+
+    def channel(self, block: int) -> int:
+        """The first output channel of a block."""
+        return block * self.block + min(block, self.taller)
+
+    def pixel(self, tile: int) -> int:
+        """The first pixel of a tile."""
+        return (tile * self.vectors + min(tile, self.wider)) * self.lanes
+
+
+def _cuts(n: int, parts: int) -> list[tuple[int, int]]:
+    parts = max(1, min(n, parts))
+    return [(a, b) for a, b in pairwise(n * i // parts for i in range(parts + 1)) if a < b]
+
+
+def _wanted(problem: ChannelProblem, workers: int) -> int:
+    """Tasks that a problem is cut into."""
+    if problem.products < SERIAL_PRODUCTS:
+        return 1
+    least = -(-problem.products // TASK_PRODUCTS)
+    return least if workers == 1 else max(least, min(4 * workers, -(-2 * problem.products // SERIAL_PRODUCTS)))
+
+
+class _Wide:
+    """Tiles, and the strips that they read."""
+
+    def __init__(self, problem: ChannelProblem) -> None:
+        p = problem
+        size = p.dtype.itemsize
+        self.rows = lines(p.shape, p.before, p.after, p.mode, size, p.stride[1])
+        self.taps = tap_offsets(p, self.rows)
+        self.tiles = _Tiles(p, p.out_shape[1], p.taps == 1)
+        one = p.group_in * self.rows.row * size
+        fit = (min(STRIP_BYTES, max(p.memory_limit // 4, 1)) // max(one, 1) - p.reach[0] - 1) // p.stride[0] + 1
+        self.band = max(1, min(p.out_shape[0], fit))
+        line = 64 // size
+        channel = ((self.band - 1) * p.stride[0] + p.reach[0] + 1) * self.rows.row
+        self.channel = (-(-channel // line) | 1) * line  # an odd number of cache lines
+
+
+_settled = lru_cache(maxsize=256)(_Wide)
+
+
+class _Base:
+    """What both executors do with weights and bias."""
+
+    name = ""
+
+    def __init__(self, problem: ChannelProblem, weight: np.ndarray) -> None:
+        self.problem = problem
+        self.weight = weight
+        self.no_bias = np.zeros(problem.c_out, problem.dtype)
+
+    def _places(self, x: np.ndarray, out: np.ndarray, bias: np.ndarray | None) -> tuple[int, int, int, int]:
+        return address(x), address(out), address(self.weight), address(self.no_bias if bias is None else bias)
+
+
+class WideExecutor(_Base):
+    """See `fastconv.backends.channels`."""
+
+    name = "wide"
+
+    def __init__(self, problem: ChannelProblem, weight: np.ndarray) -> None:
+        super().__init__(problem, weight)
+        self.job = _settled(problem)
+
+    def execute(self, x: np.ndarray, out: np.ndarray, bias: np.ndarray | None, workers: int) -> None:
+        p, job = self.problem, self.job
+        pairs = [(n, g) for n in range(p.batch) for g in range(p.groups)]
+        bands = _cuts(p.out_shape[0], -(-_wanted(p, workers) // len(pairs)))
+        tasks = [(*pair, *band) for pair in pairs for band in bands]
+        t, rows, size = job.tiles, job.rows, p.dtype.itemsize
+        source, target, weight, start = self._places(x, out, bias)
+        k = p.group_in * p.taps * size
+        (sy, _), (height, width) = p.stride, p.out_shape
+
+        def part(i: int) -> None:
+            n, g, y0, y1 = tasks[i]
+            strip = address(scratch("wide_strip", p.group_in * job.channel + SLACK, p.dtype))
+            o = g * p.group_out
+            image = source + (n * p.c_in + g * p.group_in) * rows.plane
+            for ya in range(y0, y1, job.band):
+                yb = min(y1, ya + job.band)
+                table = rows.rows[ya * sy : (yb - 1) * sy + p.reach[0] + 1]
+                rows.fill(image, p.group_in, table, strip, job.channel)
+                to = target + (((n * p.c_out + o) * height) + ya) * width * size
+                t.driver(
+                    strip, job.channel * size, sy * rows.row * size, address(job.taps), p.taps, p.group_in,
+                    weight + o * k, k, start + o * size, to, height * width * size, width * size, yb - ya, width, size,
+                    lanes(size), t.tiles, t.vectors, t.wider, t.together, t.blocks, t.block, t.taller, *t.functions,
+                )  # fmt: skip
+
+        run(part, len(tasks), workers)
+
+    @staticmethod
+    def serves(problem: ChannelProblem) -> str:
+        if problem.kind != "conv":
+            return "a transposed convolution is no direct sum over its image"
+        return ""
+
+    @staticmethod
+    def scratch_bytes(problem: ChannelProblem) -> int:
+        return problem.group_in * _settled(problem).channel * problem.dtype.itemsize
+
+
+class _Pointwise:
+    """Tiles of pixels that lie in a row, and of the last ones, which are copied to where more may be read."""
+
+    def __init__(self, problem: ChannelProblem) -> None:
+        n = lanes(problem.dtype.itemsize)
+        self.pixels = problem.out_shape[0] * problem.out_shape[1]
+        self.whole = self.pixels // n * n
+        self.some = _Tiles(problem, self.pixels - self.whole, True) if self.pixels > self.whole else None
+        self.tiles = _Tiles(problem, self.whole, True) if self.whole else None
+        self.zero = np.zeros(1, np.int64)
+
+
+_settled_pointwise = lru_cache(maxsize=256)(_Pointwise)
+
+
+class PointwiseExecutor(_Base):
+    """1 x 1 kernels: a matrix product over pixels that are read where they lie."""
+
+    name = "pointwise"
+
+    def __init__(self, problem: ChannelProblem, weight: np.ndarray) -> None:
+        super().__init__(problem, weight)
+        self.job = _settled_pointwise(problem)
+
+    def execute(self, x: np.ndarray, out: np.ndarray, bias: np.ndarray | None, workers: int) -> None:
+        p, job = self.problem, self.job
+        size = p.dtype.itemsize
+        n_lanes = lanes(size)
+        source, target, weight, start = self._places(x, out, bias)
+        plane, k, zero = job.pixels * size, p.group_in * size, address(job.zero)
+        most = job.tiles or job.some
+        assert most is not None
+        pairs = [(n, g) for n in range(p.batch) for g in range(p.groups)]
+        wanted = -(-_wanted(p, workers) // len(pairs))
+        by_pixels = most.tiles >= 8 * wanted
+        pieces = _cuts(most.tiles, wanted if by_pixels else 1)
+        blocks = _cuts(most.blocks, 1 if by_pixels else wanted)
+        tasks = [(*pair, *piece, *some) for pair in pairs for piece in pieces for some in blocks]
+
+        def go(t: _Tiles, at: int, pitch: int, to: int, g: int, t0: int, t1: int, b0: int, b1: int) -> None:
+            first, o = t.pixel(t0), g * p.group_out + t.channel(b0)
+            t.driver(
+                at + first * size, pitch, 0, zero, 1, p.group_in, weight + o * k, k, start + o * size,
+                to + t.channel(b0) * plane + first * size, plane, 0, 1, t.columns - first, size, n_lanes,
+                t1 - t0, t.vectors, min(max(t.wider - t0, 0), t1 - t0), t.together,
+                b1 - b0, t.block, min(max(t.taller - b0, 0), b1 - b0), *t.functions,
+            )  # fmt: skip
+
+        def part(i: int) -> None:
+            n, g, t0, t1, b0, b1 = tasks[i]
+            c = g * p.group_in
+            to = target + (n * p.c_out + g * p.group_out) * plane
+            if job.tiles is not None:
+                go(job.tiles, source + (n * p.c_in + c) * plane, plane, to, g, t0, t1, b0, b1)
+            if job.some is not None and t1 == most.tiles:  # the last pixels, where more than they may be read
+                last = scratch("pointwise_last", p.group_in * n_lanes, p.dtype).reshape(p.group_in, n_lanes)
+                last[:, : job.some.columns] = x[n, c : c + p.group_in].reshape(p.group_in, -1)[:, job.whole :]
+                go(job.some, address(last), n_lanes * size, to + job.whole * size, g, 0, job.some.tiles, b0, b1)
+
+        run(part, len(tasks), workers)
+
+    @staticmethod
+    def serves(problem: ChannelProblem) -> str:
+        if problem.kind != "conv" or problem.taps > 1 or problem.stride != (1, 1):
+            return "only for 1 x 1 kernels of stride 1"
+        return "only without padding" if problem.shape != problem.out_shape else ""
+
+    @staticmethod
+    def scratch_bytes(problem: ChannelProblem) -> int:
+        return problem.group_in * lanes(problem.dtype.itemsize) * problem.dtype.itemsize
