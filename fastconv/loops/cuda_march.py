@@ -94,6 +94,11 @@ def _gatherer(shape, source, accumulate):
     return inline("gather", [head, f"    return ({', '.join(window)},)"], pick=pick)
 
 
+def _emptier(shape):
+    """empty(outside): the window of a row of constants; a function, as numba-cuda fails on long tuples beside others."""
+    return inline("empty", ["def empty(outside):", f"    return ({', '.join(['outside'] * shape.samples)},)"])
+
+
 def _dot(terms):
     """The text of a sum of products: [(sample, tap)]."""
     if not terms:
@@ -166,8 +171,7 @@ def _skeleton(shape, taps, rows, body):
         found = ["r = rows[i]", "i = int32(i + spread)"]
         if not shape.blank:
             return [*found, f"x = {take}"]
-        blank = ", ".join(["outside"] * shape.samples)
-        return [*found, "if r < int32(0):", f"    x = ({blank},)", "else:", f"    x = {take}"]
+        return [*found, "if r < int32(0):", "    x = empty(outside)", "else:", f"    x = {take}"]
 
     def stored(edge, value):
         return [
@@ -214,6 +218,7 @@ def _made(shape, source, accumulate, out, taps, rows, counts, body, **scope):
     lines = _skeleton(shape, taps, rows, body)
     scope.update(
         fetch=_loader(shape, source, accumulate),
+        empty=_emptier(shape),
         gather=_gatherer(shape, source, accumulate),
         store=_storer(shape, accumulate, out, False),
         store_edge=_storer(shape, accumulate, out, True),

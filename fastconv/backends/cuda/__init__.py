@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from .program import Program
     from .views import View
 
-__all__ = ["CAPS", "execute", "home"]
+__all__ = ["CAPS", "clear_programs", "execute", "home"]
 
 CAPS = Caps("cuda", frozenset({"line", "window", "sum"}))
 
@@ -46,6 +46,12 @@ def _usable() -> bool:
 _programs: OrderedDict[tuple, Program] = OrderedDict()
 _lock = Lock()
 _KEPT = 128
+
+
+def clear_programs() -> None:
+    """Forget the launches that were made ready, and their tables on the device."""
+    with _lock:
+        _programs.clear()
 
 
 def execute(plans: tuple[Plan, ...], combine: str, image: View, out: View, workers: int | None) -> None:
