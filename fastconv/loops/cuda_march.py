@@ -95,7 +95,7 @@ def _gatherer(shape, source, accumulate):
 
 
 def _emptier(shape):
-    """empty(outside): the window of a row of constants; a function, as numba-cuda fails on long tuples beside others."""
+    """empty(outside): the window of a row of constants; a function, because numba-cuda fails on some long tuples."""
     return inline("empty", ["def empty(outside):", f"    return ({', '.join(['outside'] * shape.samples)},)"])
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cache
 from types import SimpleNamespace
 from typing import Any
 from unittest import mock
@@ -84,7 +84,7 @@ class Device:
         return self.launches[-1]
 
 
-@lru_cache(maxsize=None)
+@cache
 def compiled_ptx(kernel: Any, arch: int = 80) -> str:
     """The PTX of one of our kernels, made without a driver."""
     from numba import cuda
@@ -92,11 +92,11 @@ def compiled_ptx(kernel: Any, arch: int = 80) -> str:
 
     capability = divmod(arch, 10)
     here = SimpleNamespace(compute_capability=capability)  # device functions ask for it at compile time
-    with mock.patch.object(dispatcher, "get_current_device", lambda: here):
+    with mock.patch.object(dispatcher, "get_current_device", return_value=here):
         return cuda.compile_ptx(kernel.function, kernel.signature, cc=capability)[0]
 
 
-@lru_cache(maxsize=None)
+@cache
 def _program(kernel: Any) -> ptx.Program:
     return ptx.parse(compiled_ptx(kernel))
 
@@ -127,7 +127,7 @@ def device(**facts: Any) -> Iterator[Device]:
     with (
         mock.patch.multiple(cuda_target, **replaced),
         mock.patch.dict(arrays.LIBRARIES, emulated=library),
-        mock.patch.object(probe, "devices", lambda: 1),
+        mock.patch.object(probe, "devices", return_value=1),
     ):
         engine.clear_caches()
         backend.clear_programs()
