@@ -18,9 +18,9 @@ import functools
 import numpy as np
 
 from .cuda_cast import cast, load
-from .cuda_target import cuda, inline, kernel, load4, number, pointer, store4, tuple_of, types
+from .cuda_target import inline, kernel, load4, number, pointer, store4, tuple_of, types, written
 
-__all__ = ["direct_kernel", "separable_kernel"]
+__all__ = ["direct_kernel", "dot", "separable_kernel"]
 
 
 class _Shape:
@@ -99,7 +99,7 @@ def _emptier(shape):
     return inline("empty", ["def empty(outside):", f"    return ({', '.join(['outside'] * shape.samples)},)"])
 
 
-def _dot(terms):
+def dot(terms):
     """The text of a sum of products: [(sample, tap)]."""
     if not terms:
         return "zero"
@@ -222,16 +222,8 @@ def _made(shape, source, accumulate, out, taps, rows, counts, body, **scope):
         gather=_gatherer(shape, source, accumulate),
         store=_storer(shape, accumulate, out, False),
         store_edge=_storer(shape, accumulate, out, True),
-        cuda=cuda,
-        int32=types.int32,
-        uint32=types.uint32,
-        uint64=types.uint64,
     )
-    space = dict(scope)
-    exec(compile("\n".join(lines) + "\n", "<fastconv march>", "exec"), space)
-    function = space["march"]
-    function.text = "\n".join(lines)
-    return kernel(function, _signature(source, accumulate, out, *counts))
+    return kernel(written("march", lines, **scope), _signature(source, accumulate, out, *counts))
 
 
 @functools.lru_cache(maxsize=256)
@@ -250,7 +242,7 @@ def direct_kernel(source, accumulate, out, mask, step, left, vector, blank):
         for v in range(4):
             terms = [(f"x[{shape.at(v, i)}]", f"w[{j * columns + i}]") for i in used]
             start = "" if j == 0 else f"a[{v}] + " if terms else f"a[{v}]"
-            sums.append(start + (_dot(terms) if terms or j == 0 else ""))
+            sums.append(start + (dot(terms) if terms or j == 0 else ""))
         lines = [f"def add{j}(a, x, w):", f"    return ({', '.join(sums)})"]
         adders[f"add{j}"] = inline(f"add{j}", lines, zero=zero)
 
@@ -291,11 +283,11 @@ def separable_kernel(source, accumulate, out, down, across, step, left, vector, 
         return "" if kinds[i] == 2 else f"{name}[{i}]"
 
     sums = [
-        _dot([(f"x[{shape.at(v, i)}]", tap("wh", across, i)) for i in range(columns) if across[i]]) for v in range(4)
+        dot([(f"x[{shape.at(v, i)}]", tap("wh", across, i)) for i in range(columns) if across[i]]) for v in range(4)
     ]
     row = inline("row", ["def row(x, wh):", f"    return ({', '.join(sums)})"], zero=zero)
     names = ", ".join(f"h{j}" for j in range(rows))
-    sums = [_dot([(f"h{j}[{v}]", tap("wv", down, j)) for j in range(rows) if down[j]]) for v in range(4)]
+    sums = [dot([(f"h{j}[{v}]", tap("wv", down, j)) for j in range(rows) if down[j]]) for v in range(4)]
     column = inline("column", [f"def column(wv, {names}):", f"    return ({', '.join(sums)})"], zero=zero)
 
     def body(fetched, stored):
