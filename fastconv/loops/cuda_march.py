@@ -1,4 +1,4 @@
-"""The column march: a thread owns four columns and walks down the image, every source row loaded once.
+"""The column march: a thread owns four columns (or two) and walks down the image, every source row loaded once.
 
 `direct`: a row's window goes into the pending sums of all output rows that it belongs to.  `separable`: a row's
 horizontal sums enter a ring of as many rows as there are vertical taps.  Both keep everything in registers: no shared
@@ -20,7 +20,12 @@ import numpy as np
 from .cuda_cast import cast, load
 from .cuda_target import inline, kernel, load4, number, pointer, store4, tuple_of, types, written
 
-__all__ = ["direct_kernel", "dot", "separable_kernel"]
+__all__ = ["columns_each", "direct_kernel", "dot", "separable_kernel"]
+
+
+def columns_each(columns, vector):
+    """Columns of a thread: four, but two where their windows share no samples and would not fit the registers."""
+    return 4 if vector or columns <= 5 else 2
 
 
 class _Shape:
@@ -29,8 +34,9 @@ class _Shape:
     def __init__(self, columns, step, left, vector, blank):
         self.columns, self.step, self.left, self.vector, self.blank = columns, step, left, vector, blank
         self.reach = (columns - 1) * step
+        self.each = columns_each(columns, vector)
         #: samples of a thread's window
-        self.samples = 4 + self.reach if vector else 4 * columns
+        self.samples = 4 + self.reach if vector else self.each * columns
 
     def at(self, column, tap):
         """Place in the window of a tap of one of the four columns."""
@@ -48,7 +54,9 @@ def _loader(shape, source, accumulate):
     to = load(source, accumulate)
     if not shape.vector:
         window = [
-            f"to(src[at + uint64({32 * v}) + uint64({i}) * step])" for v in range(4) for i in range(shape.columns)
+            f"to(src[at + uint64({32 * v}) + uint64({i}) * step])"
+            for v in range(shape.each)
+            for i in range(shape.columns)
         ]
         lines = ["def fetch(src, at, step):", f"    return ({', '.join(window)},)"]
         return inline("fetch", lines, to=to)
@@ -76,7 +84,7 @@ def _gatherer(shape, source, accumulate):
     else:
         places = [
             f"cols[min(int32(int32(c + int32({32 * v})) + int32(int32({i}) * step)), last)]"
-            for v in range(4)
+            for v in range(shape.each)
             for i in range(shape.columns)
         ]
         head = "def gather(src, row, k, cols, c, step, last, outside):"
@@ -109,13 +117,13 @@ def dot(terms):
 def _storer(shape, accumulate, out, edge):
     """store(dst, at, c, width, sums)."""
     to = cast(accumulate, out)
-    values = [f"to(t[{v}])" for v in range(4)]
+    values = [f"to(t[{v}])" for v in range(shape.each)]
     lines = ["def store(dst, at, c, width, t):"]
     if not edge and shape.vector:
         lines.append(f"    store4(dst, at, ({', '.join(values)}))")
         return inline("store", lines, to=to, store4=store4)
     lines.append(f"    dst[at] = {values[0]}")
-    for v in range(1, 4):
+    for v in range(1, shape.each):
         far = v if shape.vector else 32 * v
         indent = "    "
         if edge:
@@ -140,7 +148,7 @@ def _skeleton(shape, taps, rows, body):
     say(
         "    c = int32(t * int32(4))"
         if shape.vector
-        else "    c = int32(((t >> int32(5)) << int32(7)) + (t & int32(31)))"
+        else f"    c = int32(((t >> int32(5)) * int32({32 * shape.each})) + (t & int32(31)))"
     )
     say("    g = uint32(cuda.blockIdx.y * cuda.blockDim.y + cuda.threadIdx.y) + uint32(y_first)")
     say("    y = int32(int32(g % uint32(spread)) + int32(int32(g // uint32(spread)) * each) * spread)")
@@ -158,10 +166,10 @@ def _skeleton(shape, taps, rows, body):
         say(f"    if c >= int32({before}) and int32(c + int32({4 + after})) <= inside:")
         start = "uint64(uint32(c))"
     else:
-        reach = f"int32(int32({shape.columns - 1}) * step)"
+        reach, far = f"int32(int32({shape.columns - 1}) * step)", 32 * (shape.each - 1)
         say(
-            "    if c >= left and int32(c + int32(96)) < width and "
-            f"int32(int32(c + int32(96)) - left) + {reach} < inside:"
+            f"    if c >= left and int32(c + int32({far})) < width and "
+            f"int32(int32(c + int32({far})) - left) + {reach} < inside:"
         )
         start = "uint64(uint32(int32(c - left)))"
 
@@ -239,7 +247,7 @@ def direct_kernel(source, accumulate, out, mask, step, left, vector, blank):
     for j in range(rows):
         used = [i for i in range(columns) if mask[j][i]]
         sums = []
-        for v in range(4):
+        for v in range(shape.each):
             terms = [(f"x[{shape.at(v, i)}]", f"w[{j * columns + i}]") for i in used]
             start = "" if j == 0 else f"a[{v}] + " if terms else f"a[{v}]"
             sums.append(start + (dot(terms) if terms or j == 0 else ""))
@@ -264,7 +272,7 @@ def direct_kernel(source, accumulate, out, mask, step, left, vector, blank):
             fetched,
             stored,
         )
-        return ["blank = (zero, zero, zero, zero)", *march]
+        return [f"blank = ({'zero, ' * shape.each})", *march]
 
     return _made(shape, source, accumulate, out, ("w",), rows, (rows * columns,), body, zero=zero, **adders)
 
@@ -283,11 +291,12 @@ def separable_kernel(source, accumulate, out, down, across, step, left, vector, 
         return "" if kinds[i] == 2 else f"{name}[{i}]"
 
     sums = [
-        dot([(f"x[{shape.at(v, i)}]", tap("wh", across, i)) for i in range(columns) if across[i]]) for v in range(4)
+        dot([(f"x[{shape.at(v, i)}]", tap("wh", across, i)) for i in range(columns) if across[i]])
+        for v in range(shape.each)
     ]
     row = inline("row", ["def row(x, wh):", f"    return ({', '.join(sums)})"], zero=zero)
     names = ", ".join(f"h{j}" for j in range(rows))
-    sums = [dot([(f"h{j}[{v}]", tap("wv", down, j)) for j in range(rows) if down[j]]) for v in range(4)]
+    sums = [dot([(f"h{j}[{v}]", tap("wv", down, j)) for j in range(rows) if down[j]]) for v in range(shape.each)]
     column = inline("column", [f"def column(wv, {names}):", f"    return ({', '.join(sums)})"], zero=zero)
 
     def body(fetched, stored):

@@ -40,7 +40,9 @@ def direct(program: Program, problem: Problem, source: Operand, target: Operand,
     step, left, vector = given.layout(whole.shape[1])
     acc = problem.accumulate
     loop = cuda_march.direct_kernel(source.dtype, acc, target.dtype, mask, step, left, vector, given.blank)
-    given.launch(loop, (tuple(acc.type(w) for w in whole.flat),), problem.cval)
+    given.launch(
+        loop, cuda_march.columns_each(whole.shape[1], vector), (tuple(acc.type(w) for w in whole.flat),), problem.cval
+    )
     return True
 
 
@@ -67,7 +69,7 @@ def separable(
         source.dtype, acc, target.dtype, kinds(down), kinds(across), step, left, vector, given.blank
     )
     numbers = tuple(tuple(acc.type(w) for w in t) for t in (down, across))
-    given.launch(loop, numbers, outside)
+    given.launch(loop, cuda_march.columns_each(len(across), vector), numbers, outside)
     return True
 
 
@@ -105,11 +107,13 @@ class _Ready:
             return step, left, True
         return 1, 0, False
 
-    def launch(self, loop: object, taps: tuple[tuple[np.floating, ...], ...], outside: float) -> None:
+    def launch(
+        self, loop: object, columns_each: int, taps: tuple[tuple[np.floating, ...], ...], outside: float
+    ) -> None:
         program, src, dst = self.program, self.src, self.dst
         rows, columns = self.rows, self.columns
         spread = rows.distance
-        across = -(-dst.width // (4 * BLOCK[0]))
+        across = -(-dst.width // (columns_each * BLOCK[0]))
         each = _rows_each(program, across, dst, spread)
         marches = chains(dst.height, spread, each)
         tables = program.table(rows.table, np.int32), program.table(columns.table, np.int32)
