@@ -18,7 +18,7 @@ from . import generic, long, march, tile
 from .program import Operand, Program
 from .views import View
 
-__all__ = ["copied", "programmed"]
+__all__ = ["copied", "copy_into", "programmed"]
 
 
 def programmed(plans: tuple[Plan, ...], combine: str, image: View, out: View) -> Program:
@@ -159,8 +159,13 @@ _PASSES = {"line": _line, "window": _window, "sum": _sum}
 def copied(image: View) -> View:
     """A C-contiguous copy of a view, on its stream."""
     made = image.empty(image.shape, image.dtype)
-    if image.size:
-        program = Program(image, made)
-        generic.copy(program, program.image, program.out)
-        program.run(image, made)
+    copy_into(image, made)
     return replace(made, home=image.home)
+
+
+def copy_into(image: View, out: View) -> None:
+    """Put a copy on the image's stream."""
+    if image.size:
+        program = Program(image, out)
+        generic.copy(program, program.image, program.out)
+        program.run(image, out)
