@@ -133,7 +133,7 @@ def _storer(shape, accumulate, out, edge):
     return inline("store", lines, to=to)
 
 
-def _skeleton(shape, taps, rows, body):
+def _skeleton(shape, taps, rows, body, opening=()):
     """The kernel's lines: who owns what, then the march twice, for inner columns and for those at an edge.
 
     body(fetched, stored): lines of the march, where fetched(n) gives the lines that put the n-th further row's window
@@ -156,6 +156,7 @@ def _skeleton(shape, taps, rows, body):
     say("        return")
     say("    end = min(int32(y + int32(each * spread)), height)")
     say("    z = uint64(cuda.blockIdx.z)")
+    lines += ["    " + line for line in opening]
     say("    base = z * uint64(src_batch)")
     say("    o = z * uint64(dst_batch) + uint64(uint32(y)) * uint64(dst_pitch) + uint64(uint32(c))")
     say("    down = uint64(uint32(spread)) * uint64(dst_pitch)")
@@ -191,7 +192,7 @@ def _skeleton(shape, taps, rows, body):
     say(f"        q = {start}")
     lines += ["        " + line for line in body(fetched(False), lambda value: stored(False, value))]
     say("    else:")
-    say(f"        last = int32(int32(inside + int32(int32({shape.columns - 1}) * step)) - int32(1))")
+    say(f"        last = int32(int32(width + int32(int32({shape.columns - 1}) * step)) - int32(1))")
     if shape.vector:
         say("        k = (" + ", ".join(f"cols[min(int32(c + int32({j})), last)]" for j in range(shape.samples)) + ",)")
     else:
@@ -214,16 +215,16 @@ def _ring(rows, prime, turn, value, fetched, stored):
     return lines
 
 
-def _signature(source, accumulate, out, *counts):
+def _signature(source, accumulate, out, taps):
     i32, i64 = types.int32, types.int64
     table = pointer(np.int32)
-    taps = tuple(tuple_of(accumulate, n) for n in counts)
     tail = (*(i32,) * 3, *(i64,) * 4, *(i32,) * 5, number(accumulate))
     return (pointer(source), pointer(out), table, table, *taps, *tail)
 
 
-def _made(shape, source, accumulate, out, taps, rows, counts, body, **scope):
-    lines = _skeleton(shape, taps, rows, body)
+def _made(shape, source, accumulate, out, taps, rows, body, opening=(), **scope):
+    """The kernel; taps: its own parameters and their types."""
+    lines = _skeleton(shape, list(taps), rows, body, opening)
     scope.update(
         fetch=_loader(shape, source, accumulate),
         empty=_emptier(shape),
@@ -231,14 +232,16 @@ def _made(shape, source, accumulate, out, taps, rows, counts, body, **scope):
         store=_storer(shape, accumulate, out, False),
         store_edge=_storer(shape, accumulate, out, True),
     )
-    return kernel(written("march", lines, **scope), _signature(source, accumulate, out, *counts))
+    return kernel(written("march", lines, **scope), _signature(source, accumulate, out, tuple(taps.values())))
 
 
 @functools.lru_cache(maxsize=256)
-def direct_kernel(source, accumulate, out, mask, step, left, vector, blank):
+def direct_kernel(source, accumulate, out, mask, step, left, vector, blank, planes=False):
     """A dense window; mask: for each row of the kernel, which of its taps are not zero.
 
-    Arguments of the kernel, after the arrays and tables: the taps row by row; ...
+    Arguments of the kernel, after the arrays and tables: the taps row by row; planes: each plane has taps of its own,
+    and the arguments are the addresses of all of them and of a number to add for each plane, whether there are such
+    numbers, and how many planes there are before they begin again; ...
     """
     rows, columns = len(mask), len(mask[0])
     shape = _Shape(columns, step, left, vector, blank)
@@ -249,7 +252,7 @@ def direct_kernel(source, accumulate, out, mask, step, left, vector, blank):
         sums = []
         for v in range(shape.each):
             terms = [(f"x[{shape.at(v, i)}]", f"w[{j * columns + i}]") for i in used]
-            start = "" if j == 0 else f"a[{v}] + " if terms else f"a[{v}]"
+            start = "" if j == 0 and not planes else f"a[{v}] + " if terms else f"a[{v}]"
             sums.append(start + (dot(terms) if terms or j == 0 else ""))
         lines = [f"def add{j}(a, x, w):", f"    return ({', '.join(sums)})"]
         adders[f"add{j}"] = inline(f"add{j}", lines, zero=zero)
@@ -272,9 +275,23 @@ def direct_kernel(source, accumulate, out, mask, step, left, vector, blank):
             fetched,
             stored,
         )
-        return [f"blank = ({'zero, ' * shape.each})", *march]
+        return [f"blank = ({('b, ' if planes else 'zero, ') * shape.each})", *march]
 
-    return _made(shape, source, accumulate, out, ("w",), rows, (rows * columns,), body, zero=zero, **adders)
+    if not planes:
+        taps = {"w": tuple_of(accumulate, rows * columns)}
+        return _made(shape, source, accumulate, out, taps, rows, body, zero=zero, **adders)
+    to, one = load(source, accumulate), pointer(source)
+    own = ", ".join(f"to(weights[at + uint64({k})])" for k in range(rows * columns))
+    opening = [
+        "plane = z % uint64(channels)",
+        f"w = own(weights, plane * uint64({rows * columns}))",
+        "b = zero",
+        "if biased != int32(0):",
+        "    b = to(bias[plane])",
+    ]
+    taps = {"weights": one, "bias": one, "biased": types.int32, "channels": types.int64}
+    adders["own"] = inline("own", ["def own(weights, at):", f"    return ({own},)"], to=to)
+    return _made(shape, source, accumulate, out, taps, rows, body, opening, zero=zero, to=to, **adders)
 
 
 @functools.lru_cache(maxsize=256)
@@ -309,4 +326,5 @@ def separable_kernel(source, accumulate, out, down, across, step, left, vector, 
             stored,
         )
 
-    return _made(shape, source, accumulate, out, ("wv", "wh"), rows, (rows, columns), body, row=row, column=column)
+    taps = {"wv": tuple_of(accumulate, rows), "wh": tuple_of(accumulate, columns)}
+    return _made(shape, source, accumulate, out, taps, rows, body, row=row, column=column)

@@ -73,6 +73,7 @@ def execute(plans: tuple[Plan, ...], combine: str, image: View, out: View, worke
 def execute_channels(problem: ChannelProblem, image: View, out: View, weight: View, bias: View | None) -> None:
     """Fill ``out`` with a convolution over channels; arrays of four dimensions, or of three for one sample."""
     from .channels import programmed
+    from .program import aligned
     from .steps import copied
 
     if not out.size:
@@ -88,7 +89,7 @@ def execute_channels(problem: ChannelProblem, image: View, out: View, weight: Vi
         return
     if bias is not None and not bias.is_plain():
         bias = copied(bias)
-    key = (problem, image.device, image.strides, image.dtype, out.strides, bias is None)
+    key = (problem, image.device, image.strides, image.dtype, out.strides, bias is None, aligned(image), aligned(out))
     others = (weight,) if bias is None else (bias, weight)
     _kept(key, lambda: programmed(problem, image, out, weight, bias is not None)).run(image, out, *others)
 

@@ -1,4 +1,7 @@
-"""Convolutions over channels on device arrays: a `ChannelProblem` as launches of one loop, a phase each."""
+"""Convolutions over channels on device arrays: a `ChannelProblem` as launches of one loop, a phase each.
+
+Depthwise ones without a stride are filters of planes, each with its own taps: the column march makes them.
+"""
 
 from __future__ import annotations
 
@@ -8,10 +11,12 @@ import numpy as np
 
 from fastconv.core.border import source_index
 from fastconv.core.channels import ChannelProblem
-from fastconv.loops import cuda_channels
+from fastconv.loops import cuda_channels, cuda_march
 
+from . import march
 from .march import parts
 from .program import MOST_BLOCKS, Program, Slot
+from .sheet import Axis, sheet
 from .views import View
 
 __all__ = ["programmed"]
@@ -58,6 +63,8 @@ def programmed(problem: ChannelProblem, image: View, out: View, weight: View, bi
     """The launches that fill ``out`` (N, C, H, W); both in plain rows: samples of a row lie together."""
     program = Program(image, out)
     p = problem
+    if _depthwise(program, p, biased):
+        return program
     axes = _phases if p.kind == "transposed" else _convolved
     filters = next(f for f in (1, 2, 4, cuda_channels.MOST_FILTERS) if f >= min(p.group_out, 8))
     kernel = cuda_channels.channels_kernel(image.dtype, p.dtype, filters)
@@ -91,3 +98,27 @@ def programmed(problem: ChannelProblem, image: View, out: View, weight: View, bi
                         BIAS if biased else WEIGHT, target, *tables, y * high, z,
                     )  # fmt: skip
     return program
+
+
+def _depthwise(program: Program, problem: ChannelProblem, biased: bool) -> bool:
+    """One filter for each channel: the column march, with the taps of its plane, where it serves."""
+    p = problem
+    apart = p.kind == "conv" and p.group_in == p.group_out == 1 and p.stride == (1, 1)
+    if not apart or max(p.size) > march.MOST_TAPS or p.groups > MOST_BLOCKS:
+        return False
+    src, dst = sheet(program.image, 2, 3), sheet(program.out, 2, 3)
+    if src is None or dst is None:
+        return False
+    given = march.Ready(program, p.dtype, program.image, program.out, 0)
+    given.src, given.dst = src, dst
+    tables = [source_index(p.shape[i], p.before[i], p.after[i], p.mode) for i in (0, 1)]
+    given.rows, given.columns = (Axis(tables[i], p.dilation[i], p.before[i]) for i in (0, 1))
+    given.blank = bool((tables[0] < 0).any())
+    given.most_planes = MOST_BLOCKS // p.groups * p.groups
+    mask = ((True,) * p.size[1],) * p.size[0]
+    step, left, vector = given.layout(p.size[1])
+    dtype = program.image.dtype
+    loop = cuda_march.direct_kernel(dtype, p.dtype, dtype, mask, step, left, vector, given.blank, True)
+    numbers = WEIGHT, BIAS if biased else WEIGHT, int(biased), p.groups
+    given.launch(loop, cuda_march.columns_each(p.size[1], vector), numbers, 0.0)
+    return True

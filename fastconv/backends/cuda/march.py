@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
@@ -13,7 +14,7 @@ from fastconv.loops import cuda_march, cuda_target
 from .program import MOST_BLOCKS, Operand, Program
 from .sheet import Axis, Sheet, filtered, row_and_columns, sheet, unfiltered
 
-__all__ = ["MOST_TAPS", "chains", "direct", "kinds", "parts", "ready", "separable"]
+__all__ = ["MOST_TAPS", "Ready", "chains", "direct", "kinds", "parts", "ready", "separable"]
 
 #: taps along an axis that registers hold
 MOST_TAPS = 9
@@ -80,14 +81,11 @@ def kinds(taps: np.ndarray) -> tuple[int, ...]:
     return tuple(int(bool(t)) for t in taps)
 
 
-class _Ready:
+class Ready:
     """A source and a target as sheets, and the axes that are filtered."""
 
-    def __init__(
-        self, program: Program, problem: Problem, source: Operand, target: Operand, axes: tuple[int, ...], down: int
-    ) -> None:
-        self.program, self.problem, self.source, self.target = program, problem, source, target
-        self.axes = axes
+    def __init__(self, program: Program, accumulate: np.dtype, source: Operand, target: Operand, down: int) -> None:
+        self.program, self.accumulate, self.source, self.target = program, accumulate, source, target
         #: place in the problem's axes of the one walked down, -1 where it is not filtered
         self.down = down
 
@@ -96,6 +94,8 @@ class _Ready:
     src: Sheet
     dst: Sheet
     blank: bool
+    #: planes of a launch at most
+    most_planes: int = MOST_BLOCKS
 
     def layout(self, taps: int) -> tuple[int, int, bool]:
         """What the text knows of the row: distance of taps, samples in front, and whether four columns lie together."""
@@ -107,9 +107,7 @@ class _Ready:
             return step, left, True
         return 1, 0, False
 
-    def launch(
-        self, loop: object, columns_each: int, taps: tuple[tuple[np.floating, ...], ...], outside: float
-    ) -> None:
+    def launch(self, loop: object, columns_each: int, taps: tuple[Any, ...], outside: float) -> None:
         program, src, dst = self.program, self.src, self.dst
         rows, columns = self.rows, self.columns
         spread = rows.distance
@@ -117,17 +115,17 @@ class _Ready:
         each = _rows_each(program, across, dst, spread)
         marches = chains(dst.height, spread, each)
         tables = program.table(rows.table, np.int32), program.table(columns.table, np.int32)
-        for z, planes in parts(dst.batch, MOST_BLOCKS):
+        for z, planes in parts(dst.batch, self.most_planes):
             for y, count in parts(-(-marches // BLOCK[1]), MOST_BLOCKS):
                 program.add(
                     loop, (across, count, planes), BLOCK,
                     self.source.moved(z * src.batch_step), self.target.moved(z * dst.batch_step), *tables, *taps,
                     dst.height, dst.width, src.width, src.pitch, dst.pitch, src.batch_step, dst.batch_step, each,
-                    spread, columns.distance, columns.before, y * BLOCK[1], self.problem.accumulate.type(outside),
+                    spread, columns.distance, columns.before, y * BLOCK[1], self.accumulate.type(outside),
                 )  # fmt: skip
 
 
-def ready(program: Program, problem: Problem, source: Operand, target: Operand, axes: tuple[int, ...]) -> _Ready | None:
+def ready(program: Program, problem: Problem, source: Operand, target: Operand, axes: tuple[int, ...]) -> Ready | None:
     """The pass over ``axes`` on sheets; None where strides or strides of taps do not fit the march."""
     if any(problem.stride[i] != 1 for i in axes):
         return None
@@ -139,7 +137,7 @@ def ready(program: Program, problem: Problem, source: Operand, target: Operand, 
     if src is None or dst is None or src.batch != dst.batch:
         return None
     walked = problem.axes[axes[0]] == down
-    given = _Ready(program, problem, source, target, axes, axes[0] if walked else -1)
+    given = Ready(program, problem.accumulate, source, target, axes[0] if walked else -1)
     samples = dst.width // source.shape[first] if first < len(source.shape) else 1
     along = len(axes) == 2 or not walked
     given.src, given.dst = src, dst
