@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import json
 import re
 import sys
 from pathlib import Path
@@ -20,6 +21,7 @@ from fastconv import explain, kernels, measure
 ROOT = Path(__file__).resolve().parent.parent
 README = ROOT / "README.md"
 RESULTS = ROOT / "bench" / "results"
+GPU_RESULTS = ROOT / "bench" / "gpu_results"
 
 
 def benchmark_table() -> str:
@@ -72,12 +74,32 @@ def bad_input_table() -> str:
     return f"<details>\n<summary>{count}</summary>\n\n{head}\n{body}\n\n</details>"
 
 
+def gpu_table() -> str:
+    """What `bench/gpu.py` measured, a table for each device."""
+    tables = []
+    for path in sorted(GPU_RESULTS.glob("*.json")):
+        found = json.loads(path.read_text(encoding="utf-8"))
+        lines = [
+            f"{found['device']}:",
+            "",
+            "| filter | size | ms | of a copy's speed | others, ms |",
+            "|---|---|---|---|---|",
+        ]
+        for row in found["rows"]:
+            others = ", ".join(f"{name} {time:.3f}" for name, time in row["peers"].items())
+            cells = (row["filter"], row["size"], f"{row['ms']:.3f}", f"{row['of_copy']:.0%}", others)
+            lines.append(f"| {' | '.join(cells)} |")
+        tables.append("\n".join(lines))
+    return "\n\n".join(tables) or "No GPU has been timed: `python bench/gpu.py` does that where there is one."
+
+
 BLOCKS = {
     "explain": explained,
     "behaviours": behaviours_table,
     "ndimage": ndimage_table,
     "bad input": bad_input_table,
     "benchmark": benchmark_table,
+    "gpu": gpu_table,
 }
 
 

@@ -45,7 +45,10 @@ def the_rest() -> None:
     ):  # fmt: skip
         compare(f"{options}", fc.correlate, image, kernel, method="direct", **options)
     compare("nine", fc.correlate, image, RANDOM.random((9, 9)), method="direct")
-    compare("long", fc.gaussian, image, (0.5, 4.0))
+    compare("tile", fc.gaussian, image, (0.5, 2.0))
+    compare("tile, constant", fc.gaussian, image, (2.0, 1.0), mode="constant", cval=9.0)
+    for axis in (0, 1):
+        compare(f"long {axis}", fc.gaussian, image, ((10.0, 0.0), (0.0, 10.0))[axis], mode="constant", cval=9.0)
     compare("box", fc.box, image, (5, 3))
     compare("channels", fc.gaussian, image[:7, :99].reshape(7, 33, 3), 1.0, channel_axis=-1)
     volume = RANDOM.random((5, 6, 35), dtype=np.float32)

@@ -33,7 +33,8 @@ from fastconv.core.padding import (
 from fastconv.core.separable import SeparableProblem
 from fastconv.plan.channels import METHODS, choose_channels
 
-from .arrays import as_numbers
+from . import channels_device as device
+from .arrays import as_numbers, on_device
 
 __all__ = ["Prepared", "explain_channels", "run_channels", "tensor"]
 
@@ -82,8 +83,9 @@ def _backend() -> Any:
 
 def tensor(name: str, value: Any, dimensions: tuple[int, ...], words: str) -> np.ndarray:
     """An argument as an array of real numbers with one of these numbers of dimensions."""
-    array = value if type(value) is np.ndarray and value.dtype.kind in "fiub" else as_numbers(name, value)
-    if array.ndim not in dimensions:
+    plain = (type(value) is np.ndarray and value.dtype.kind in "fiub") or on_device(value)
+    array = value if plain else as_numbers(name, value)
+    if len(array.shape) not in dimensions:
         raise bad_value(name, value, words)
     return array
 
@@ -191,6 +193,14 @@ def run_channels(
     The parameters are those of `fastconv.nn.conv2d` and `fastconv.nn.conv_transpose2d`; nothing is written before
     everything is checked.
     """
+    if device.wanted(x, options["backend"]):
+        backend, options["backend"] = options["backend"], "auto"
+
+        def problem_of(image: Any, weights: Any) -> tuple[ChannelProblem, tuple[int, ...]]:
+            found = _call(kind, image, weights, options)
+            return found.problem, found.out_shape
+
+        return device.run_on_device(x, _array(weight), bias, out, workers, backend, problem_of)
     x, weight, bias = _checked(x, weight, bias)
     call = _call(kind, x, weight, options)
     _check_bias(bias, call.out_shape[-3])
@@ -342,6 +352,11 @@ def run_separable(
     x: Any, depthwise: Any, pointwise: Any, bias: Any, *, out: np.ndarray | None, workers: int | None, **options: Any
 ) -> np.ndarray:
     """`fastconv.nn.separable_conv2d`: depthwise, then 1 x 1, strip by strip where x can be read in place."""
+    if device.wanted(x, options["backend"]):
+        options["groups"] = max(1, x.shape[-3])
+        middle = run_channels("conv", x, depthwise, None, output_padding=0, out=None, workers=workers, **options)
+        mixing = dict(zip(_PARAMETERS, (1, 0, 0, 1, 1, "constant", "auto", options["backend"]), strict=True))
+        return run_channels("conv", middle, pointwise, bias, out=out, workers=workers, **mixing)
     x, depthwise, _ = _checked(x, depthwise, None)
     first = _call("conv", x, depthwise, options | {"groups": max(1, x.shape[-3]), "output_padding": 0})
     if type(pointwise) is not Prepared:

@@ -269,9 +269,7 @@ def tile_weights(typingctx, source, to, step, acc_t, lanes, outs, taps_y, taps_x
 
 
 @intrinsic
-def tile_result(
-    typingctx, products, step, bias, to, down, right, acc_t, lanes, outs, taps_y, taps_x, step_y, step_x
-):
+def tile_result(typingctx, products, step, bias, to, down, right, acc_t, lanes, outs, taps_y, taps_x, step_y, step_x):
     """Outputs (i, j) of a tile at to + i * down + j * right, from product k at products + k * step; plus ``bias``."""
 
     def codegen(context, builder, sig, args):

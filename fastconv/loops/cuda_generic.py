@@ -10,11 +10,11 @@ import numpy as np
 from .cuda_cast import cast, load, root
 from .cuda_target import cuda, kernel, number, pointer, types
 
-__all__ = ["combine_kernel", "copy_kernel", "line_kernel", "sum_kernel", "window_kernel"]
+__all__ = ["combine_kernel", "copy_kernel", "line_kernel", "sum_kernel"]
 
 # constants of a kernel, see cuda_target.kernel
 ACC = LOAD = CAST = ROOT = None
-DIMENSIONS = FILTERED = LEFT = RIGHT = 0
+DIMENSIONS = LEFT = RIGHT = 0
 i64 = types.int64
 
 
@@ -33,46 +33,6 @@ def line(src, dst, table, taps, count, total, n_out, inner, outer_step, stride, 
         value = outside
         if r >= 0:
             value = LOAD(src[base + r * inner])
-        sums += taps[k] * value
-    dst[at] = CAST(sums)
-
-
-def window(src, dst, table, places, taps, count, total, shape, steps, strides, starts, outside):
-    """The taps of an N-D kernel that are not zero.
-
-    shape: of the output; steps: in the source, of the DIMENSIONS dimensions and then of the FILTERED ones; strides: of
-    every dimension; starts: where each filtered one's part of ``table`` begins, then for every dimension which of the
-    filtered ones it is, -1 where it is none; places[k, d]: tap k's
-    position along filtered dimension d, in samples.
-    """
-    at = i64(cuda.blockIdx.x) * i64(cuda.blockDim.x) + i64(cuda.threadIdx.x)
-    if at >= total:
-        return
-    index = cuda.local.array(FILTERED, types.int64)
-    base = i64(0)
-    rest = at
-    for d in range(DIMENSIONS):
-        e = DIMENSIONS - 1 - d
-        n = shape[e]
-        here = rest % n
-        rest = rest // n
-        f = starts[FILTERED + e]
-        if f < 0:
-            base += here * steps[e]
-        else:
-            index[f] = starts[f] + here * strides[e]
-    sums = ACC(0)
-    for k in range(count):
-        offset = base
-        inside = True
-        for f in range(FILTERED):
-            r = table[index[f] + places[k * FILTERED + f]]
-            if r < 0:
-                inside = False
-            offset += r * steps[DIMENSIONS + f]
-        value = outside
-        if inside:
-            value = LOAD(src[offset])
         sums += taps[k] * value
     dst[at] = CAST(sums)
 
@@ -166,14 +126,6 @@ def line_kernel(source, accumulate, out):
     acc = number(accumulate)
     types_ = (pointer(source), pointer(out), TABLE, pointer(accumulate), *(INT,) * 7, acc)
     return kernel(line, types_, **_numbers(source, accumulate, out))
-
-
-def window_kernel(source, accumulate, out, dimensions, filtered):
-    """An N-D window."""
-    acc = number(accumulate)
-    types_ = (pointer(source), pointer(out), TABLE, TABLE, pointer(accumulate), INT, INT, *(TABLE,) * 4, acc)
-    constants = _numbers(source, accumulate, out)
-    return kernel(window, types_, DIMENSIONS=dimensions, FILTERED=filtered, **constants)
 
 
 def sum_kernel(source, accumulate, out):

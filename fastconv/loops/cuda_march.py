@@ -1,4 +1,4 @@
-"""The column march: a thread owns four columns and walks down the image, every source row loaded once.
+"""The column march: a thread owns four columns (or two) and walks down the image, every source row loaded once.
 
 `direct`: a row's window goes into the pending sums of all output rows that it belongs to.  `separable`: a row's
 horizontal sums enter a ring of as many rows as there are vertical taps.  Both keep everything in registers: no shared
@@ -18,9 +18,14 @@ import functools
 import numpy as np
 
 from .cuda_cast import cast, load
-from .cuda_target import cuda, inline, kernel, load4, number, pointer, store4, tuple_of, types
+from .cuda_target import inline, kernel, load4, number, pointer, store4, tuple_of, types, written
 
-__all__ = ["direct_kernel", "separable_kernel"]
+__all__ = ["columns_each", "direct_kernel", "dot", "separable_kernel"]
+
+
+def columns_each(columns, vector):
+    """Columns of a thread: four, but two where their windows share no samples and would not fit the registers."""
+    return 4 if vector or columns <= 5 else 2
 
 
 class _Shape:
@@ -29,8 +34,9 @@ class _Shape:
     def __init__(self, columns, step, left, vector, blank):
         self.columns, self.step, self.left, self.vector, self.blank = columns, step, left, vector, blank
         self.reach = (columns - 1) * step
+        self.each = columns_each(columns, vector)
         #: samples of a thread's window
-        self.samples = 4 + self.reach if vector else 4 * columns
+        self.samples = 4 + self.reach if vector else self.each * columns
 
     def at(self, column, tap):
         """Place in the window of a tap of one of the four columns."""
@@ -48,7 +54,9 @@ def _loader(shape, source, accumulate):
     to = load(source, accumulate)
     if not shape.vector:
         window = [
-            f"to(src[at + uint64({32 * v}) + uint64({i}) * step])" for v in range(4) for i in range(shape.columns)
+            f"to(src[at + uint64({32 * v}) + uint64({i}) * step])"
+            for v in range(shape.each)
+            for i in range(shape.columns)
         ]
         lines = ["def fetch(src, at, step):", f"    return ({', '.join(window)},)"]
         return inline("fetch", lines, to=to)
@@ -76,7 +84,7 @@ def _gatherer(shape, source, accumulate):
     else:
         places = [
             f"cols[min(int32(int32(c + int32({32 * v})) + int32(int32({i}) * step)), last)]"
-            for v in range(4)
+            for v in range(shape.each)
             for i in range(shape.columns)
         ]
         head = "def gather(src, row, k, cols, c, step, last, outside):"
@@ -94,7 +102,12 @@ def _gatherer(shape, source, accumulate):
     return inline("gather", [head, f"    return ({', '.join(window)},)"], pick=pick)
 
 
-def _dot(terms):
+def _emptier(shape):
+    """empty(outside): the window of a row of constants; a function, because numba-cuda fails on some long tuples."""
+    return inline("empty", ["def empty(outside):", f"    return ({', '.join(['outside'] * shape.samples)},)"])
+
+
+def dot(terms):
     """The text of a sum of products: [(sample, tap)]."""
     if not terms:
         return "zero"
@@ -104,13 +117,13 @@ def _dot(terms):
 def _storer(shape, accumulate, out, edge):
     """store(dst, at, c, width, sums)."""
     to = cast(accumulate, out)
-    values = [f"to(t[{v}])" for v in range(4)]
+    values = [f"to(t[{v}])" for v in range(shape.each)]
     lines = ["def store(dst, at, c, width, t):"]
     if not edge and shape.vector:
         lines.append(f"    store4(dst, at, ({', '.join(values)}))")
         return inline("store", lines, to=to, store4=store4)
     lines.append(f"    dst[at] = {values[0]}")
-    for v in range(1, 4):
+    for v in range(1, shape.each):
         far = v if shape.vector else 32 * v
         indent = "    "
         if edge:
@@ -120,7 +133,7 @@ def _storer(shape, accumulate, out, edge):
     return inline("store", lines, to=to)
 
 
-def _skeleton(shape, taps, rows, body):
+def _skeleton(shape, taps, rows, body, opening=()):
     """The kernel's lines: who owns what, then the march twice, for inner columns and for those at an edge.
 
     body(fetched, stored): lines of the march, where fetched(n) gives the lines that put the n-th further row's window
@@ -135,7 +148,7 @@ def _skeleton(shape, taps, rows, body):
     say(
         "    c = int32(t * int32(4))"
         if shape.vector
-        else "    c = int32(((t >> int32(5)) << int32(7)) + (t & int32(31)))"
+        else f"    c = int32(((t >> int32(5)) * int32({32 * shape.each})) + (t & int32(31)))"
     )
     say("    g = uint32(cuda.blockIdx.y * cuda.blockDim.y + cuda.threadIdx.y) + uint32(y_first)")
     say("    y = int32(int32(g % uint32(spread)) + int32(int32(g // uint32(spread)) * each) * spread)")
@@ -143,6 +156,7 @@ def _skeleton(shape, taps, rows, body):
     say("        return")
     say("    end = min(int32(y + int32(each * spread)), height)")
     say("    z = uint64(cuda.blockIdx.z)")
+    lines += ["    " + line for line in opening]
     say("    base = z * uint64(src_batch)")
     say("    o = z * uint64(dst_batch) + uint64(uint32(y)) * uint64(dst_pitch) + uint64(uint32(c))")
     say("    down = uint64(uint32(spread)) * uint64(dst_pitch)")
@@ -153,10 +167,10 @@ def _skeleton(shape, taps, rows, body):
         say(f"    if c >= int32({before}) and int32(c + int32({4 + after})) <= inside:")
         start = "uint64(uint32(c))"
     else:
-        reach = f"int32(int32({shape.columns - 1}) * step)"
+        reach, far = f"int32(int32({shape.columns - 1}) * step)", 32 * (shape.each - 1)
         say(
-            "    if c >= left and int32(c + int32(96)) < width and "
-            f"int32(int32(c + int32(96)) - left) + {reach} < inside:"
+            f"    if c >= left and int32(c + int32({far})) < width and "
+            f"int32(int32(c + int32({far})) - left) + {reach} < inside:"
         )
         start = "uint64(uint32(int32(c - left)))"
 
@@ -166,8 +180,7 @@ def _skeleton(shape, taps, rows, body):
         found = ["r = rows[i]", "i = int32(i + spread)"]
         if not shape.blank:
             return [*found, f"x = {take}"]
-        blank = ", ".join(["outside"] * shape.samples)
-        return [*found, "if r < int32(0):", f"    x = ({blank},)", "else:", f"    x = {take}"]
+        return [*found, "if r < int32(0):", "    x = empty(outside)", "else:", f"    x = {take}"]
 
     def stored(edge, value):
         return [
@@ -179,7 +192,7 @@ def _skeleton(shape, taps, rows, body):
     say(f"        q = {start}")
     lines += ["        " + line for line in body(fetched(False), lambda value: stored(False, value))]
     say("    else:")
-    say(f"        last = int32(int32(inside + int32(int32({shape.columns - 1}) * step)) - int32(1))")
+    say(f"        last = int32(int32(width + int32(int32({shape.columns - 1}) * step)) - int32(1))")
     if shape.vector:
         say("        k = (" + ", ".join(f"cols[min(int32(c + int32({j})), last)]" for j in range(shape.samples)) + ",)")
     else:
@@ -202,38 +215,33 @@ def _ring(rows, prime, turn, value, fetched, stored):
     return lines
 
 
-def _signature(source, accumulate, out, *counts):
+def _signature(source, accumulate, out, taps):
     i32, i64 = types.int32, types.int64
     table = pointer(np.int32)
-    taps = tuple(tuple_of(accumulate, n) for n in counts)
     tail = (*(i32,) * 3, *(i64,) * 4, *(i32,) * 5, number(accumulate))
     return (pointer(source), pointer(out), table, table, *taps, *tail)
 
 
-def _made(shape, source, accumulate, out, taps, rows, counts, body, **scope):
-    lines = _skeleton(shape, taps, rows, body)
+def _made(shape, source, accumulate, out, taps, rows, body, opening=(), **scope):
+    """The kernel; taps: its own parameters and their types."""
+    lines = _skeleton(shape, list(taps), rows, body, opening)
     scope.update(
         fetch=_loader(shape, source, accumulate),
+        empty=_emptier(shape),
         gather=_gatherer(shape, source, accumulate),
         store=_storer(shape, accumulate, out, False),
         store_edge=_storer(shape, accumulate, out, True),
-        cuda=cuda,
-        int32=types.int32,
-        uint32=types.uint32,
-        uint64=types.uint64,
     )
-    space = dict(scope)
-    exec(compile("\n".join(lines) + "\n", "<fastconv march>", "exec"), space)
-    function = space["march"]
-    function.text = "\n".join(lines)
-    return kernel(function, _signature(source, accumulate, out, *counts))
+    return kernel(written("march", lines, **scope), _signature(source, accumulate, out, tuple(taps.values())))
 
 
 @functools.lru_cache(maxsize=256)
-def direct_kernel(source, accumulate, out, mask, step, left, vector, blank):
+def direct_kernel(source, accumulate, out, mask, step, left, vector, blank, planes=False):
     """A dense window; mask: for each row of the kernel, which of its taps are not zero.
 
-    Arguments of the kernel, after the arrays and tables: the taps row by row; ...
+    Arguments of the kernel, after the arrays and tables: the taps row by row; planes: each plane has taps of its own,
+    and the arguments are the addresses of all of them and of a number to add for each plane, whether there are such
+    numbers, and how many planes there are before they begin again; ...
     """
     rows, columns = len(mask), len(mask[0])
     shape = _Shape(columns, step, left, vector, blank)
@@ -242,10 +250,10 @@ def direct_kernel(source, accumulate, out, mask, step, left, vector, blank):
     for j in range(rows):
         used = [i for i in range(columns) if mask[j][i]]
         sums = []
-        for v in range(4):
+        for v in range(shape.each):
             terms = [(f"x[{shape.at(v, i)}]", f"w[{j * columns + i}]") for i in used]
-            start = "" if j == 0 else f"a[{v}] + " if terms else f"a[{v}]"
-            sums.append(start + (_dot(terms) if terms or j == 0 else ""))
+            start = "" if j == 0 and not planes else f"a[{v}] + " if terms else f"a[{v}]"
+            sums.append(start + (dot(terms) if terms or j == 0 else ""))
         lines = [f"def add{j}(a, x, w):", f"    return ({', '.join(sums)})"]
         adders[f"add{j}"] = inline(f"add{j}", lines, zero=zero)
 
@@ -267,9 +275,23 @@ def direct_kernel(source, accumulate, out, mask, step, left, vector, blank):
             fetched,
             stored,
         )
-        return ["blank = (zero, zero, zero, zero)", *march]
+        return [f"blank = ({('b, ' if planes else 'zero, ') * shape.each})", *march]
 
-    return _made(shape, source, accumulate, out, ("w",), rows, (rows * columns,), body, zero=zero, **adders)
+    if not planes:
+        taps = {"w": tuple_of(accumulate, rows * columns)}
+        return _made(shape, source, accumulate, out, taps, rows, body, zero=zero, **adders)
+    to, one = load(source, accumulate), pointer(source)
+    own = ", ".join(f"to(weights[at + uint64({k})])" for k in range(rows * columns))
+    opening = [
+        "plane = z % uint64(channels)",
+        f"w = own(weights, plane * uint64({rows * columns}))",
+        "b = zero",
+        "if biased != int32(0):",
+        "    b = to(bias[plane])",
+    ]
+    taps = {"weights": one, "bias": one, "biased": types.int32, "channels": types.int64}
+    adders["own"] = inline("own", ["def own(weights, at):", f"    return ({own},)"], to=to)
+    return _made(shape, source, accumulate, out, taps, rows, body, opening, zero=zero, to=to, **adders)
 
 
 @functools.lru_cache(maxsize=256)
@@ -286,11 +308,12 @@ def separable_kernel(source, accumulate, out, down, across, step, left, vector, 
         return "" if kinds[i] == 2 else f"{name}[{i}]"
 
     sums = [
-        _dot([(f"x[{shape.at(v, i)}]", tap("wh", across, i)) for i in range(columns) if across[i]]) for v in range(4)
+        dot([(f"x[{shape.at(v, i)}]", tap("wh", across, i)) for i in range(columns) if across[i]])
+        for v in range(shape.each)
     ]
     row = inline("row", ["def row(x, wh):", f"    return ({', '.join(sums)})"], zero=zero)
     names = ", ".join(f"h{j}" for j in range(rows))
-    sums = [_dot([(f"h{j}[{v}]", tap("wv", down, j)) for j in range(rows) if down[j]]) for v in range(4)]
+    sums = [dot([(f"h{j}[{v}]", tap("wv", down, j)) for j in range(rows) if down[j]]) for v in range(shape.each)]
     column = inline("column", [f"def column(wv, {names}):", f"    return ({', '.join(sums)})"], zero=zero)
 
     def body(fetched, stored):
@@ -303,4 +326,5 @@ def separable_kernel(source, accumulate, out, down, across, step, left, vector, 
             stored,
         )
 
-    return _made(shape, source, accumulate, out, ("wv", "wh"), rows, (rows, columns), body, row=row, column=column)
+    taps = {"wv": tuple_of(accumulate, rows), "wh": tuple_of(accumulate, columns)}
+    return _made(shape, source, accumulate, out, taps, rows, body, row=row, column=column)

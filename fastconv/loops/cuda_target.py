@@ -36,6 +36,7 @@ __all__ = [
     "synchronise",
     "tuple_of",
     "upload",
+    "written",
 ]
 
 SIMULATED = bool(config.ENABLE_CUDASIM)
@@ -70,11 +71,16 @@ def inline(name, lines, **scope):
 
     The compiler inlines it; the simulator runs it as it is.
     """
+    return helper(written(name, lines, **scope))
+
+
+def written(name, lines, **scope):
+    """A plain function made of lines of text, with the number types and ``cuda`` among its globals."""
     scope.update(cuda=cuda, float32=types.float32, int32=types.int32, uint32=types.uint32, uint64=types.uint64)
     exec(compile("\n".join(lines) + "\n", f"<fastconv {name}>", "exec"), scope)
     function = scope[name]
     function.text = "\n".join(lines)
-    return helper(function)
+    return function
 
 
 def helper(function):

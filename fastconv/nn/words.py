@@ -22,7 +22,8 @@ OPTIONS = {
     "method": """"auto" takes the cheapest algorithm; "direct", "winograd", "depthwise" or "polyphase" asks
         for one.  "auto" may use Winograd's algorithms, equal within `explain`'s bound for finite input: a NaN or
         infinity spreads over a tile.  "direct" avoids them.""",
-    "backend": '"auto" or "cpu".',
+    "backend": """"auto" goes where x is; "cuda" with host arrays copies them to the device and the result back.  On a
+        device: floats only, method "auto" or "direct", zeros around a transposed convolution.""",
     "workers": "most threads to use; None takes what the machine allows.  The result is the same for any number.",
 }
 _ERRORS = "TypeError, ValueError : naming the argument and the rule it breaks, before anything is written."

@@ -42,7 +42,18 @@ WHY = {
     "winograd3": "Winograd's tiles of 3 x 3 outputs of even and of odd samples take fewer multiplications",
     "winograd4": "Winograd's tiles of 4 x 4 outputs take fewest multiplications, within the bound on the error",
 }
-METHODS = ("direct", "deep", "wide", "pointwise", "winograd", "winograd2", "winograd3", "winograd4", "depthwise", "polyphase")
+METHODS = (
+    "direct",
+    "deep",
+    "wide",
+    "pointwise",
+    "winograd",
+    "winograd2",
+    "winograd3",
+    "winograd4",
+    "depthwise",
+    "polyphase",
+)
 
 
 @lru_cache(maxsize=1)
@@ -89,7 +100,10 @@ def error_bound(problem: ChannelProblem, method: str) -> float:
     sums = problem.group_in * problem.taps + 1
     if method.startswith("winograd"):
         parts = _parts(problem)
-        return gamma(problem.group_in * len(parts), u) + max(TILE_ERROR.get((int(method[-1]), k), 2) for k in parts) * 2 * u
+        return (
+            gamma(problem.group_in * len(parts), u)
+            + max(TILE_ERROR.get((int(method[-1]), k), 2) for k in parts) * 2 * u
+        )
     return gamma(sums, u)
 
 

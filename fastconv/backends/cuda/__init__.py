@@ -9,17 +9,19 @@ from __future__ import annotations
 import importlib
 import importlib.util
 from collections import OrderedDict
+from collections.abc import Callable
 from threading import Lock
 from types import ModuleType
 from typing import TYPE_CHECKING
 
+from fastconv.core.channels import ChannelProblem
 from fastconv.core.ir import Caps, Plan
 
 if TYPE_CHECKING:
     from .program import Program
     from .views import View
 
-__all__ = ["CAPS", "execute", "home"]
+__all__ = ["CAPS", "clear_programs", "execute", "execute_channels", "home"]
 
 CAPS = Caps("cuda", frozenset({"line", "window", "sum"}))
 
@@ -48,6 +50,12 @@ _lock = Lock()
 _KEPT = 128
 
 
+def clear_programs() -> None:
+    """Forget the launches that were made ready, and their tables on the device."""
+    with _lock:
+        _programs.clear()
+
+
 def execute(plans: tuple[Plan, ...], combine: str, image: View, out: View, workers: int | None) -> None:
     """Fill ``out`` with the plans' results combined: "sum", or "magnitude" (root of the sum of their squares).
 
@@ -59,14 +67,42 @@ def execute(plans: tuple[Plan, ...], combine: str, image: View, out: View, worke
     key = (
         plans, combine, image.device, image.strides, image.dtype, aligned(image), out.strides, out.dtype, aligned(out)
     )  # fmt: skip
+    _kept(key, lambda: programmed(plans, combine, image, out)).run(image, out)
+
+
+def execute_channels(problem: ChannelProblem, image: View, out: View, weight: View, bias: View | None) -> None:
+    """Fill ``out`` with a convolution over channels; arrays of four dimensions, or of three for one sample."""
+    from .channels import programmed
+    from .program import aligned
+    from .steps import copied
+
+    if not out.size:
+        return
+    image, out = (view if view.ndim == 4 else view.stacked() for view in (image, out))
+    image, weight = (view if view.is_plain() else copied(view) for view in (image, weight))
+    if not out.is_plain(rows_only=True):
+        from .steps import copy_into
+
+        made = out.empty(out.shape, out.dtype)
+        execute_channels(problem, image, made, weight, bias)
+        copy_into(made, out)
+        return
+    if bias is not None and not bias.is_plain():
+        bias = copied(bias)
+    key = (problem, image.device, image.strides, image.dtype, out.strides, bias is None, aligned(image), aligned(out))
+    others = (weight,) if bias is None else (bias, weight)
+    _kept(key, lambda: programmed(problem, image, out, weight, bias is not None)).run(image, out, *others)
+
+
+def _kept(key: tuple, make: Callable[[], Program]) -> Program:
     with _lock:
         program = _programs.get(key)
         if program is not None:
             _programs.move_to_end(key)
-    if program is None:
-        program = programmed(plans, combine, image, out)
-        with _lock:
-            _programs[key] = program
-            while len(_programs) > _KEPT:
-                _programs.popitem(last=False)
-    program.run(image, out)
+            return program
+    program = make()
+    with _lock:
+        _programs[key] = program
+        while len(_programs) > _KEPT:
+            _programs.popitem(last=False)
+    return program

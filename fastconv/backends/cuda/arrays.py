@@ -7,12 +7,13 @@ array that says that another stream is still writing it is waited for on the dev
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
+from fastconv.core.channels import ChannelProblem
 from fastconv.core.dtypes import resolve_output, supported
 from fastconv.core.errors import bad_type, bad_value
 from fastconv.loops import cuda_target
@@ -20,7 +21,7 @@ from fastconv.loops import cuda_target
 from .dlpack import CUDA, read
 from .views import Library, View, contiguous, spans
 
-__all__ = ["LIBRARIES", "as_image", "as_output", "as_view", "empty", "fill", "result"]
+__all__ = ["LIBRARIES", "as_image", "as_output", "as_view", "convolve", "empty", "fill", "result"]
 
 _NUMBERS = "a device array of bool, integers of at most 64 bits, float16, float32 or float64 in native byte order"
 
@@ -237,9 +238,19 @@ def result(view: View) -> Any:
     return view.library.settle(view.owner, view.stream)
 
 
-def fill(out: Any, image: View, execute: Callable[[View, View], None]) -> None:
-    """Have ``execute(image, target)`` fill the caller's ``out``, which may overlap the image."""
-    from .steps import copied
+def convolve(problem: ChannelProblem, image: View, out: View, weight: View, bias: View | None) -> None:
+    """Fill ``out`` with a convolution over channels, (N, C, H, W) or (C, H, W)."""
+    from . import execute_channels
+
+    execute_channels(problem, image, out, weight, bias)
+
+
+def fill(out: Any, image: View, execute: Callable[[View, View], None], also: Sequence[View] = ()) -> None:
+    """Have ``execute(image, target)`` fill the caller's ``out``, which may overlap the image.
+
+    also: what else is read, and must not be written before it has been.
+    """
+    from .steps import copied, copy_into
 
     if image.home:
         made = image.empty(out.shape, out.dtype.newbyteorder("="))
@@ -247,9 +258,12 @@ def fill(out: Any, image: View, execute: Callable[[View, View], None]) -> None:
         out[...] = result(made)
         return
     target = replace(as_view("out", out), stream=image.stream, device=image.device)
-    if _overlap(image, target):
-        image = copied(image)
-    execute(image, target)
+    if any(_overlap(view, target) for view in also):
+        made = image.empty(target.shape, target.dtype)
+        execute(image, made)
+        copy_into(made, target)
+    else:
+        execute(copied(image) if _overlap(image, target) else image, target)
     target.library.settle(out, image.stream)
 
 

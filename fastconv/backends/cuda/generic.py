@@ -9,7 +9,7 @@ import numpy as np
 
 from fastconv.core.border import source_index
 from fastconv.core.ir import Pass, Problem
-from fastconv.loops import cuda_generic
+from fastconv.loops import cuda_generic, cuda_window
 
 from .program import Operand, Program
 
@@ -90,15 +90,21 @@ def window(program: Program, problem: Problem, source: Operand, target: Operand,
     places = np.stack([k * d for k, d in zip(index, problem.dilation, strict=True)], axis=-1)
     tables = [axis_table(problem, i) for i in range(len(problem.axes))]
     starts = [0, *itertools.accumulate(len(t) for t in tables)][:-1]
-    dims = len(source.shape)
-    which = [problem.axes.index(a) if a in problem.axes else -1 for a in range(dims)]
-    strides = [problem.stride[f] if f >= 0 else 1 for f in which]
-    steps = [*source.strides, *(source.strides[a] for a in problem.axes)]
-    kernel = cuda_generic.window_kernel(source.dtype, acc, target.dtype, dims, len(tables))
+    filtered = tuple(problem.axes.index(a) if a in problem.axes else -1 for a in range(len(source.shape)))
+    facts = []
+    for a, f in enumerate(filtered):
+        fact = {"size": target.shape[a], "step": source.strides[a]}
+        if f >= 0 and len(weights):
+            before, n = problem.before[f], source.shape[a]
+            low, high = before - places[:, f].min(), before + n - 1 - places[:, f].max()
+            fact |= {"stride": problem.stride[f], "start": starts[f], "low": low, "high": high, "before": before}
+        facts.append([int(fact.get(name, 0)) for name in cuda_window.FACTS])
+    offsets = places @ np.array([source.strides[a] for a in problem.axes])
+    kernel = cuda_window.window_kernel(source.dtype, acc, target.dtype, filtered)
     program.each(
         kernel, target.size, source.slot, target.slot, program.table(np.concatenate(tables)),
-        program.table(places), program.table(weights, acc), len(weights), target.size, program.table(target.shape),
-        program.table(steps), program.table(strides), program.table([*starts, *which]), acc.type(problem.cval),
+        program.table(places), program.table(offsets), program.table(weights, acc), len(weights), target.size,
+        program.table(facts), acc.type(problem.cval),
     )  # fmt: skip
 
 

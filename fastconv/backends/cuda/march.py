@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
@@ -13,7 +14,7 @@ from fastconv.loops import cuda_march, cuda_target
 from .program import MOST_BLOCKS, Operand, Program
 from .sheet import Axis, Sheet, filtered, row_and_columns, sheet, unfiltered
 
-__all__ = ["MOST_TAPS", "direct", "parts", "separable"]
+__all__ = ["MOST_TAPS", "Ready", "chains", "direct", "kinds", "parts", "ready", "separable"]
 
 #: taps along an axis that registers hold
 MOST_TAPS = 9
@@ -32,15 +33,17 @@ def direct(program: Program, problem: Problem, source: Operand, target: Operand,
     axes = tuple(range(kernel.ndim))
     if kernel.ndim > 2 or max(kernel.shape) > MOST_TAPS or not kernel.any():
         return False
-    ready = _ready(program, problem, source, target, axes)
-    if ready is None:
+    given = ready(program, problem, source, target, axes)
+    if given is None:
         return False
-    whole = kernel if kernel.ndim == 2 else kernel[:, None] if ready.down >= 0 else kernel[None, :]
+    whole = kernel if kernel.ndim == 2 else kernel[:, None] if given.down >= 0 else kernel[None, :]
     mask = tuple(tuple(bool(w) for w in row) for row in whole)
-    step, left, vector = ready.layout(whole.shape[1])
+    step, left, vector = given.layout(whole.shape[1])
     acc = problem.accumulate
-    loop = cuda_march.direct_kernel(source.dtype, acc, target.dtype, mask, step, left, vector, ready.blank)
-    ready.launch(loop, (tuple(acc.type(w) for w in whole.flat),), problem.cval)
+    loop = cuda_march.direct_kernel(source.dtype, acc, target.dtype, mask, step, left, vector, given.blank)
+    given.launch(
+        loop, cuda_march.columns_each(whole.shape[1], vector), (tuple(acc.type(w) for w in whole.flat),), problem.cval
+    )
     return True
 
 
@@ -56,36 +59,33 @@ def separable(
     """target = one line pass, or two fused, where the march serves it."""
     if max(map(len, taps)) > MOST_TAPS:
         return False
-    ready = _ready(program, problem, source, target, axes)
-    if ready is None:
+    given = ready(program, problem, source, target, axes)
+    if given is None:
         return False
     one = np.ones(1)
-    down, across = taps if len(taps) == 2 else (taps[0], one) if ready.down >= 0 else (one, taps[0])
-    step, left, vector = ready.layout(len(across))
+    down, across = taps if len(taps) == 2 else (taps[0], one) if given.down >= 0 else (one, taps[0])
+    step, left, vector = given.layout(len(across))
     acc = problem.accumulate
     loop = cuda_march.separable_kernel(
-        source.dtype, acc, target.dtype, _kinds(down), _kinds(across), step, left, vector, ready.blank
+        source.dtype, acc, target.dtype, kinds(down), kinds(across), step, left, vector, given.blank
     )
     numbers = tuple(tuple(acc.type(w) for w in t) for t in (down, across))
-    ready.launch(loop, numbers, outside)
+    given.launch(loop, cuda_march.columns_each(len(across), vector), numbers, outside)
     return True
 
 
-def _kinds(taps: np.ndarray) -> tuple[int, ...]:
+def kinds(taps: np.ndarray) -> tuple[int, ...]:
     """For each tap whether it is zero; a single one may be 1, which multiplies nothing."""
     if len(taps) == 1 and taps[0] == 1:
         return (2,)
     return tuple(int(bool(t)) for t in taps)
 
 
-class _Ready:
+class Ready:
     """A source and a target as sheets, and the axes that are filtered."""
 
-    def __init__(
-        self, program: Program, problem: Problem, source: Operand, target: Operand, axes: tuple[int, ...], down: int
-    ) -> None:
-        self.program, self.problem, self.source, self.target = program, problem, source, target
-        self.axes = axes
+    def __init__(self, program: Program, accumulate: np.dtype, source: Operand, target: Operand, down: int) -> None:
+        self.program, self.accumulate, self.source, self.target = program, accumulate, source, target
         #: place in the problem's axes of the one walked down, -1 where it is not filtered
         self.down = down
 
@@ -94,6 +94,8 @@ class _Ready:
     src: Sheet
     dst: Sheet
     blank: bool
+    #: planes of a launch at most
+    most_planes: int = MOST_BLOCKS
 
     def layout(self, taps: int) -> tuple[int, int, bool]:
         """What the text knows of the row: distance of taps, samples in front, and whether four columns lie together."""
@@ -105,27 +107,25 @@ class _Ready:
             return step, left, True
         return 1, 0, False
 
-    def launch(self, loop: object, taps: tuple[tuple[np.floating, ...], ...], outside: float) -> None:
+    def launch(self, loop: object, columns_each: int, taps: tuple[Any, ...], outside: float) -> None:
         program, src, dst = self.program, self.src, self.dst
         rows, columns = self.rows, self.columns
         spread = rows.distance
-        across = -(-dst.width // (4 * BLOCK[0]))
+        across = -(-dst.width // (columns_each * BLOCK[0]))
         each = _rows_each(program, across, dst, spread)
-        chains = _chains(dst.height, spread, each)
+        marches = chains(dst.height, spread, each)
         tables = program.table(rows.table, np.int32), program.table(columns.table, np.int32)
-        for z, planes in parts(dst.batch, MOST_BLOCKS):
-            for y, count in parts(-(-chains // BLOCK[1]), MOST_BLOCKS):
+        for z, planes in parts(dst.batch, self.most_planes):
+            for y, count in parts(-(-marches // BLOCK[1]), MOST_BLOCKS):
                 program.add(
                     loop, (across, count, planes), BLOCK,
                     self.source.moved(z * src.batch_step), self.target.moved(z * dst.batch_step), *tables, *taps,
                     dst.height, dst.width, src.width, src.pitch, dst.pitch, src.batch_step, dst.batch_step, each,
-                    spread, columns.distance, columns.before, y * BLOCK[1], self.problem.accumulate.type(outside),
+                    spread, columns.distance, columns.before, y * BLOCK[1], self.accumulate.type(outside),
                 )  # fmt: skip
 
 
-def _ready(
-    program: Program, problem: Problem, source: Operand, target: Operand, axes: tuple[int, ...]
-) -> _Ready | None:
+def ready(program: Program, problem: Problem, source: Operand, target: Operand, axes: tuple[int, ...]) -> Ready | None:
     """The pass over ``axes`` on sheets; None where strides or strides of taps do not fit the march."""
     if any(problem.stride[i] != 1 for i in axes):
         return None
@@ -137,26 +137,26 @@ def _ready(
     if src is None or dst is None or src.batch != dst.batch:
         return None
     walked = problem.axes[axes[0]] == down
-    ready = _Ready(program, problem, source, target, axes, axes[0] if walked else -1)
+    given = Ready(program, problem.accumulate, source, target, axes[0] if walked else -1)
     samples = dst.width // source.shape[first] if first < len(source.shape) else 1
     along = len(axes) == 2 or not walked
-    ready.src, ready.dst = src, dst
-    ready.rows = filtered(problem, axes[0], 1) if walked else unfiltered(dst.height)
-    ready.columns = filtered(problem, axes[-1], samples) if along else unfiltered(dst.width)
-    ready.blank = bool((ready.rows.table < 0).any())
-    return ready
+    given.src, given.dst = src, dst
+    given.rows = filtered(problem, axes[0], 1) if walked else unfiltered(dst.height)
+    given.columns = filtered(problem, axes[-1], samples) if along else unfiltered(dst.width)
+    given.blank = bool((given.rows.table < 0).any())
+    return given
 
 
 def _rows_each(program: Program, across: int, dst: Sheet, spread: int) -> int:
     """Output rows of a thread."""
     full = WARPS * cuda_target.multiprocessors(program.device)
     for each in ROWS:
-        if across * dst.batch * _chains(dst.height, spread, each) >= full:
+        if across * dst.batch * chains(dst.height, spread, each) >= full:
             return each
     return ROWS[-1]
 
 
-def _chains(height: int, spread: int, each: int) -> int:
+def chains(height: int, spread: int, each: int) -> int:
     """Marches down one column: for every residue of ``spread``, as many as cover its rows ``each`` at a time."""
     longest = strided_size(height, spread)
     return spread * strided_size(longest, each)

@@ -108,9 +108,9 @@ class Program:
 
     # ---- a call
 
-    def run(self, image: View, out: View) -> None:
-        """Put the launches on the image's stream."""
-        buffers = [image, out, *(image.empty(shape, dtype) for shape, dtype in self.temporaries)]
+    def run(self, image: View, out: View, *others: View) -> None:
+        """Put the launches on the image's stream; others: buffers that slots count from the end, -1 the last one."""
+        buffers = [image, out, *(image.empty(shape, dtype) for shape, dtype in self.temporaries), *others]
         with cuda_target.device(self.device):
             for step in self.steps:
                 arguments = [buffers[a.buffer].at(a.offset) if isinstance(a, Slot) else a for a in step.arguments]

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -11,28 +14,33 @@ from fastconv.backends.running import running_dtype
 from fastconv.core.ir import Pass, Plan, Problem
 from fastconv.loops import cuda_generic
 
-from . import generic, march
+from . import generic, long, march, tile
 from .program import Operand, Program
 from .views import View
 
-__all__ = ["copied", "programmed"]
+__all__ = ["copied", "copy_into", "programmed"]
 
 
 def programmed(plans: tuple[Plan, ...], combine: str, image: View, out: View) -> Program:
     """The launches that fill ``out`` from ``image``."""
     program = Program(image, out)
     target = program.out
-    if not target.is_contiguous:
-        target = program.temporary(target.shape, target.dtype)
     groups = [[(plan.problem, term.passes[0]) for term in plan.terms] for plan in plans]
     if combine == "sum":
         groups = [[each for group in groups for each in group]]
         _total(program, groups[0], target)
     else:
         _magnitude(program, groups, target)
-    if target is not program.out:
-        generic.copy(program, target, program.out)
     return program
+
+
+@contextmanager
+def _dense(program: Program, target: Operand) -> Iterator[Operand]:
+    """The target itself where it is C-contiguous, else a buffer that is copied to it afterwards."""
+    made = target if target.is_contiguous else program.temporary(target.shape, target.dtype)
+    yield made
+    if made is not target:
+        generic.copy(program, made, target)
 
 
 def _total(program: Program, terms: list[tuple[Problem, Pass]], target: Operand) -> None:
@@ -72,7 +80,8 @@ def _combine(
     root: bool = False,
 ) -> None:
     kernel = cuda_generic.combine_kernel(acc, target.dtype, *squares, root)
-    program.each(kernel, target.size, a.slot, (b or a).slot, target.slot, target.size)
+    with _dense(program, target) as dense:
+        program.each(kernel, target.size, a.slot, (b or a).slot, dense.slot, target.size)
 
 
 # ---------------------------------------------------------------- one pass
@@ -86,7 +95,7 @@ def _line(program: Program, problem: Problem, sweep: Pass, target: Operand) -> N
     while stages:
         axes = tuple(i for i, _ in stages)
         taps = tuple(t for _, t in stages)
-        if len(stages) <= 2 and march.separable(program, problem, source, target, axes, taps, outside):
+        if len(stages) <= 2 and _fused(program, problem, source, target, axes, taps, outside):
             return
         # one axis by itself, the first ones first
         i, axis_taps = stages.pop(0)
@@ -97,12 +106,18 @@ def _line(program: Program, problem: Problem, sweep: Pass, target: Operand) -> N
         source = into
 
 
+def _fused(*job: Any) -> bool:
+    """One or two axes in one launch, by the first loop that serves them."""
+    return any(serve(*job) for serve in (march.separable, tile.separable, long.separable))
+
+
 def _one_axis(
     program: Program, problem: Problem, source: Operand, target: Operand, i: int, taps: np.ndarray, outside: float
 ) -> None:
-    if not march.separable(program, problem, source, target, (i,), (taps,), outside):
+    if not _fused(program, problem, source, target, (i,), (taps,), outside):
         source = generic.packed(program, source)
-        generic.line_axis(program, problem, source, target, i, taps, outside)
+        with _dense(program, target) as dense:
+            generic.line_axis(program, problem, source, dense, i, taps, outside)
 
 
 def _does_something(problem: Problem, i: int, taps: np.ndarray) -> bool:
@@ -117,7 +132,8 @@ def _strided(shape: tuple[int, ...], problem: Problem, i: int) -> tuple[int, ...
 def _window(program: Program, problem: Problem, sweep: Pass, target: Operand) -> None:
     assert sweep.kernel is not None
     if not march.direct(program, problem, program.image, target, sweep.kernel):
-        generic.window(program, problem, generic.packed(program, program.image), target, sweep)
+        with _dense(program, target) as dense:
+            generic.window(program, problem, generic.packed(program, program.image), dense, sweep)
 
 
 def _sum(program: Program, problem: Problem, sweep: Pass, target: Operand) -> None:
@@ -127,7 +143,9 @@ def _sum(program: Program, problem: Problem, sweep: Pass, target: Operand) -> No
     for n, i in enumerate(sweep.axes):
         last = n == len(sweep.axes) - 1
         into = target if last else program.temporary(_strided(source.shape, problem, i), sums)
-        generic.sum_axis(program, problem, source, into, i, sums, sweep.scale if last else 1.0, outside)
+        source = generic.packed(program, source)
+        with _dense(program, into) as dense:
+            generic.sum_axis(program, problem, source, dense, i, sums, sweep.scale if last else 1.0, outside)
         outside *= problem.size[i]
         source = into
 
@@ -141,8 +159,13 @@ _PASSES = {"line": _line, "window": _window, "sum": _sum}
 def copied(image: View) -> View:
     """A C-contiguous copy of a view, on its stream."""
     made = image.empty(image.shape, image.dtype)
-    if image.size:
-        program = Program(image, made)
-        generic.copy(program, program.image, program.out)
-        program.run(image, made)
+    copy_into(image, made)
     return replace(made, home=image.home)
+
+
+def copy_into(image: View, out: View) -> None:
+    """Put a copy on the image's stream."""
+    if image.size:
+        program = Program(image, out)
+        generic.copy(program, program.image, program.out)
+        program.run(image, out)

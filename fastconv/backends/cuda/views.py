@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -58,6 +58,16 @@ class View:
     @property
     def size(self) -> int:
         return math.prod(self.shape)
+
+    def is_plain(self, rows_only: bool = False) -> bool:
+        """Whether it is C-contiguous; ``rows_only``: whether at least the samples of each row lie together."""
+        whole = contiguous(self.shape)
+        pairs = list(zip(self.shape, self.strides, whole, strict=True))
+        return all(n <= 1 or a == b for n, a, b in (pairs[-1:] if rows_only else pairs))
+
+    def stacked(self) -> View:
+        """The same array with an axis of one sample in front."""
+        return replace(self, shape=(1, *self.shape), strides=(self.size, *self.strides))
 
     def at(self, offset: int) -> Any:
         """What a kernel gets for the part that begins ``offset`` samples in."""

@@ -52,7 +52,8 @@ class Memory:
         strides = [dtype.itemsize]
         for n in (pitch, *shape[-2:0:-1]):
             strides.insert(0, strides[0] * max(n, 1))
-        view = np.ndarray(shape, dtype, raw, start, strides[-len(shape) :]) if shape else flat.reshape(())
+        whole = count and shape
+        view = np.ndarray(shape, dtype, raw, start, strides[-len(shape) :]) if whole else flat.reshape(shape)
         return self.add(Buffer(raw.ctypes.data + start, data, view))
 
     def copy_of(self, array: np.ndarray, *, offset: int = 0, pitch: int | None = None) -> Buffer:
