@@ -31,3 +31,8 @@ class Kept:
             while len(self._values) > self.count:
                 self._values.popitem(last=False)
         return made
+
+    def clear(self) -> None:
+        """Forget everything."""
+        with self._lock:
+            self._values.clear()

@@ -1,18 +1,15 @@
 """Convolutions over channels: what a caller said becomes a `ChannelProblem`, a plan, and an executor that is kept.
 
 A repeated call is two look-ups: one for everything that follows from shapes and parameters, one for the executor made
-for these weights.  Weights of up to `KEPT_BYTES` are compared by their bytes; larger ones are transformed at each call,
-unless `prepare` made an object of them.
+for these weights.  Weights are compared by their bytes: those of up to `KEPT_BYTES` are kept at once, larger ones when
+they come a second time (see `repeated`); what `prepare` has made of them needs no comparison.
 """
 
 from __future__ import annotations
 
 import importlib
-from collections import OrderedDict
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -22,6 +19,7 @@ from fastconv.core.border import CONSTANT, canonical_mode
 from fastconv.core.channels import ChannelPlan, ChannelProblem
 from fastconv.core.convolution import conv_size, transposed_size
 from fastconv.core.errors import bad_type, bad_value
+from fastconv.core.kept import Kept
 from fastconv.core.padding import (
     checked_channels,
     checked_kernel,
@@ -35,17 +33,18 @@ from fastconv.plan.channels import METHODS, choose_channels
 
 from . import channels_device as device
 from .arrays import as_numbers, on_device
+from .repeated import Repeated
 
 __all__ = ["Prepared", "explain_channels", "run_channels", "tensor"]
 
-#: bytes of weights whose executor is kept for the next call, and how many are
+#: bytes of weights whose executor is kept for the next call; bytes of larger ones that are kept if they come again
 KEPT_BYTES = 1 << 16
-KEPT = 64
+REPEATED_BYTES = 32 << 20
 #: largest integer below which every integer is a float64
 EXACT = 1 << 53
 
-_executors: OrderedDict[tuple, Any] = OrderedDict()
-_lock = Lock()
+_executors = Kept(64)
+_repeated = Repeated(REPEATED_BYTES)
 
 
 class Prepared:
@@ -54,7 +53,7 @@ class Prepared:
     def __init__(self, weight: np.ndarray) -> None:
         self.weight = weight.copy(order="C")
         self.weight.flags.writeable = False
-        self.kept: OrderedDict[ChannelProblem, Any] = OrderedDict()
+        self.kept = Kept(8)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -304,25 +303,13 @@ def _summed(call: _Call) -> ChannelPlan:
 def _executor(problem: ChannelProblem, method: str, weight: np.ndarray | Prepared) -> Any:
     """The executor of a problem and weights: kept with prepared weights, remembered for small ones, else made."""
     if isinstance(weight, Prepared):
-        return _kept(weight.kept, problem, 8, lambda: _made(problem, method, weight.weight, True))
+        return weight.kept.get(problem, lambda: _made(problem, method, weight.weight, True))
     if weight.nbytes > KEPT_BYTES:
-        return _made(problem, method, weight, False)
-    key = (problem, weight.dtype.str, weight.tobytes())
-    return _kept(_executors, key, KEPT, lambda: _made(problem, method, weight.copy(), False))
-
-
-def _kept(store: OrderedDict[Any, Any], key: Any, most: int, make: Callable[[], Any]) -> Any:
-    with _lock:
-        found = store.get(key)
-        if found is not None:
-            store.move_to_end(key)
-            return found
-    made = make()
-    with _lock:
-        store[key] = made
-        while len(store) > most:
-            store.popitem(last=False)
-    return made
+        key = (problem, weight.dtype.str)
+        return _repeated.get(key, weight, lambda given, keep: _made(problem, method, given, keep))
+    return _executors.get(
+        (problem, weight.dtype.str, weight.tobytes()), lambda: _made(problem, method, weight.copy(), False)
+    )
 
 
 def _made(problem: ChannelProblem, method: str, weight: np.ndarray, keep: bool) -> Any:
@@ -334,8 +321,8 @@ def _made(problem: ChannelProblem, method: str, weight: np.ndarray, keep: bool) 
 
 def clear_executors() -> None:
     """Forget every remembered problem and executor."""
-    with _lock:
-        _executors.clear()
+    _executors.clear()
+    _repeated.clear()
     _remembered.cache_clear()
     _plan_of.cache_clear()
 
@@ -389,9 +376,9 @@ def run_separable(
 
 
 def _separable_executor(problem: SeparableProblem, depthwise: np.ndarray, pointwise: np.ndarray) -> Any:
-    def make() -> Any:
-        return _backend().separable_executor()(problem, depthwise.copy(), pointwise.copy())
-
+    make = _backend().separable_executor()
+    key = (problem, depthwise.dtype.str, depthwise.tobytes())
     if depthwise.nbytes + pointwise.nbytes > KEPT_BYTES:
-        return make()
-    return _kept(_executors, (problem, depthwise.dtype.str, depthwise.tobytes(), pointwise.tobytes()), KEPT, make)
+        first = depthwise.copy()
+        return _repeated.get(key, pointwise, lambda given, keep: make(problem, first, given))
+    return _executors.get((*key, pointwise.tobytes()), lambda: make(problem, depthwise.copy(), pointwise.copy()))

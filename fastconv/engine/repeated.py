@@ -1,0 +1,70 @@
+"""Large weights that come again: recognised by all of their bytes, so that what was made of them serves the next call.
+
+The first call with some weights leaves a sample of them; the second keeps a copy and what is made of it; from the third
+on a call compares the copy, which costs a tenth of making it anew.  Weights that change at every call are only sampled.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+from threading import Lock
+from typing import Any
+
+import numpy as np
+
+__all__ = ["Repeated"]
+
+#: values in a sample, and bytes compared before the rest is
+_SAMPLE = 64
+_FIRST = 1 << 14
+
+
+class Repeated:
+    """What is kept of at most ``limit`` bytes of weights, the least recently used leaving first."""
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self._found: OrderedDict[Hashable, tuple[np.ndarray, Any] | None] = OrderedDict()
+        self._lock = Lock()
+
+    def get(self, key: Hashable, weight: np.ndarray, make: Callable[[np.ndarray, bool], Any]) -> Any:
+        """``make(weight, False)`` for weights that are new, else the value of ``make(copy, True)``, made once."""
+        if weight.nbytes > self.limit or not weight.flags.c_contiguous:
+            return make(weight, False)
+        flat = weight.reshape(-1)
+        sampled = (key, flat[:: max(1, flat.size // _SAMPLE)].tobytes())
+        with self._lock:
+            seen = sampled in self._found
+            entry = self._found.setdefault(sampled, None)
+            self._found.move_to_end(sampled)
+        if entry is not None and _same(entry[0], weight):
+            return entry[1]
+        if not seen or entry is not None:  # new, or others with the same sample
+            self._trim()
+            return make(weight, False)
+        copy = weight.copy()
+        made = make(copy, True)
+        with self._lock:
+            self._found[sampled] = (copy, made)
+        self._trim()
+        return made
+
+    def clear(self) -> None:
+        """Forget everything."""
+        with self._lock:
+            self._found.clear()
+
+    def _trim(self) -> None:
+        with self._lock:
+            held = sum(entry[0].nbytes for entry in self._found.values() if entry is not None)
+            while len(self._found) > 1 and (held > self.limit or len(self._found) > _SAMPLE):
+                _, entry = self._found.popitem(last=False)
+                held -= 0 if entry is None else entry[0].nbytes
+
+
+def _same(a: np.ndarray, b: np.ndarray) -> bool:
+    """Whether two C-contiguous arrays of one dtype and shape hold the same bytes."""
+    unit = np.uint64 if a.nbytes % 8 == 0 else np.uint8
+    a, b = a.reshape(-1).view(unit), b.reshape(-1).view(unit)
+    return bool((a[:_FIRST] == b[:_FIRST]).all() and (a[_FIRST:] == b[_FIRST:]).all())
