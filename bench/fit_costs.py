@@ -34,7 +34,8 @@ KERNELS: dict[str, list[tuple[str, np.ndarray, dict]]] = {
     + [(f"{n} taps", noise(n, seed=3), {"axes": (a,)}) for n in (7, 25) for a in (0, 1)],
     "separable": [(f"radius {r}", square(gaussian(r / 4, r)), {}) for r in (1, 2, 5, 8, 16, 32)]
     + [(f"{n}x{m}", np.outer(noise(n, seed=3), noise(m, seed=4)), {}) for n, m in ((3, 3), (6, 9), (20, 11))]
-    + [(f"{n} taps", noise(n, seed=3), {"axes": (a,)}) for n in (4, 7, 25, 201) for a in (0, 1)],
+    + [(f"{n} taps", noise(n, seed=3), {"axes": (a,)}) for n in (4, 7, 25, 201) for a in (0, 1)]
+    + [(f"mean {n}x{n}", np.full((n, n), 1 / n**2), {}) for n in (3, 5, 9, 15)],
     "low_rank": [
         (f"rank {k}, {n}x{m}", of_rank(k, n, m, seed=5), {})
         for k, n, m in ((2, 7, 9), (2, 18, 18), (2, 33, 29), (3, 12, 10), (3, 25, 25), (5, 27, 27))

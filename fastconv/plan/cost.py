@@ -9,7 +9,7 @@ row       one row of samples that a pass works through      tap     one tap of o
 band      one sample of a band's buffer: several terms      pair    two mirrored taps that share a multiplication
           are added there, strided columns dropped          lone    one tap of a window whose rows share no loads
 convert   one sample loaded in another dtype than the sums'
-down      one tap of a pass along one axis, not the last
+down      one tap of a pass along one axis, not the last    byte    one tap of a mean of bytes, summed in 16 bits
 tile      one tile of a spectrum pass                       sample  one tile sample, times log2 of the tile / 16
 from_*    one image sample brought to the sums' dtype       to_*    one output sample cast to a narrower dtype
 
@@ -27,6 +27,7 @@ from pathlib import Path
 
 import numpy as np
 
+from fastconv.core.byte_means import is_byte_mean
 from fastconv.core.ir import Caps, Problem
 
 __all__ = [
@@ -105,13 +106,16 @@ def line_counts(problem: Problem, terms: Sequence[Sequence[np.ndarray]]) -> Coun
     swept = _swept(problem)
     for taps in terms:
         shape = list(problem.shape)
+        bytes_only = len(taps) <= 2 and len(terms) == 1 and is_byte_mean(problem, taps)
         for axis, t in zip(problem.axes, taps, strict=True):
             shape[axis] = swept[axis]
             if len(t) == 1 and t[0] == 1:
                 continue
             counts["row"] += _rows(problem, shape)
             counts["pixel"] += _samples(shape)
-            if axis == problem.axes[-1] and axis < len(shape) - 1 and sum(len(each) > 1 for each in taps) == 1:
+            if bytes_only:
+                counts["byte"] = counts.get("byte", 0.0) + _samples(shape) * len(t)
+            elif axis == problem.axes[-1] and axis < len(shape) - 1 and sum(len(each) > 1 for each in taps) == 1:
                 counts["down"] = counts.get("down", 0.0) + _samples(shape) * len(t)
             elif len(t) > 2 and len(t) % 2 and (np.array_equal(t, t[::-1]) or np.array_equal(t, -t[::-1])):
                 counts["pair"] += _samples(shape) * (len(t) // 2)

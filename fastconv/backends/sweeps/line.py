@@ -11,9 +11,10 @@ import numpy as np
 
 from fastconv.backends.layout import Layout
 from fastconv.backends.source import SLACK, Rows
+from fastconv.core.byte_means import byte_divisor, is_byte_mean
 from fastconv.core.ir import Pass
 from fastconv.core.threads import scratch
-from fastconv.loops import cpu_separable
+from fastconv.loops import box_bytes, cpu_separable
 from fastconv.loops.vec import lanes
 
 from .common import Call, Target, fold, nones, rows_needed_by, sums_dtype, token, unrolled
@@ -66,11 +67,15 @@ class LineSweep:
         self.row_taps = row_taps.get(self.inner, one)
         self.stages = RowStages(layout, {a: row_taps[a] for a in self.outer})
         self.outside = problem.cval * float(np.prod([np.sum(t, dtype=np.float64) for t in row_taps.values()]))
-        self.tile, self.pitch = _tile(layout)
         #: source samples that the padding in front draws on, outputs that stop short of them notwithstanding
         self.least = int(layout.left.max(initial=-1)) + 1
-        self.pitch += max(0, self.least + layout.before - self.tile - layout.reach)
+        #: samples of a tile and from one line to the next, for sums of at least 4 bytes and for those of 2
+        self.tiles = {4: self._tile(1), 2: self._tile(4)}
         self.align = 1
+
+    def _tile(self, wider: int) -> tuple[int, int]:
+        tile, pitch = _tile(self.layout, wider)
+        return tile, pitch + max(0, self.least + self.layout.before - tile - self.layout.reach)
 
     def rows_needed(self, y0: int, y1: int) -> tuple[int, int]:
         return rows_needed_by(self.layout, y0, y1)
@@ -79,6 +84,8 @@ class LineSweep:
         stages = self.stages.prepare(source)
         if self.outer:
             source = self.layout.problem.accumulate
+        if not self.outer and source == target and is_byte_mean(self.layout.problem, (self.row_taps, self.column_taps)):
+            return self._means_of_bytes(stages)
         sums = sums_dtype(self.layout.problem, source, target, self.row_taps, self.column_taps)
         acc, size = token(sums), sums.itemsize
         vertical1 = vertical(source, acc, self.row_taps, 1)
@@ -97,6 +104,18 @@ class LineSweep:
             )
         taps = self.row_taps.astype(sums), self.column_taps.astype(sums)
         return _Ready(sums, *taps, sums.type(self.outside), vertical4, vertical1, horizontal, stages)
+
+    def _means_of_bytes(self, stages: dict[str, int]) -> _Ready:
+        """Sums of bytes in 16 bits; the numbers that divide them lie behind the column's taps."""
+        nv, nh = len(self.row_taps), len(self.column_taps)
+        ones = np.ones(nv, np.int16)
+        numbers = np.array([*[1] * nh, *(byte_divisor(nv * nh) or ())], np.uint16).view(np.int16)
+        byte, word = np.dtype(np.uint8), np.int16
+        vertical1 = vertical(byte, word, ones, 1)
+        vertical4 = vertical(byte, word, ones, 4) if self._shared else vertical1
+        outside = word(self.layout.problem.cval * nv if self.layout.problem.reads_constant else 0)
+        row = box_bytes.box_row.address(LANES=lanes(2))
+        return _Ready(np.dtype(word), ones, numbers[:nh], outside, vertical4, vertical1, row, stages)
 
     @property
     def _plain(self) -> bool:
@@ -148,7 +167,8 @@ class LineSweep:
         """The driver's call for all rows ``first``, from column x on as far as `_width` goes."""
         layout = self.layout
         width = self._width(ready)
-        lines = scratch("lines", 4 * self.pitch, ready.sums)[: 4 * self.pitch]
+        tile, pitch = self.tiles[min(4, ready.sums.itemsize)]
+        lines = scratch("lines", 4 * pitch, ready.sums)[: 4 * pitch]
         n = len(self.row_taps) + 4
         table = scratch("table", n, np.int64)[:n]
         before = (
@@ -157,7 +177,7 @@ class LineSweep:
         )  # fmt: skip
         after = (
             offsets, min(width, layout.n_full - x), rows.dtype.itemsize, target.dtype.itemsize, 0, len(first),
-            self.tile, lines, self.pitch, table, *self._ring(rows), ready.outside,
+            tile, lines, pitch, table, *self._ring(rows), ready.outside,
             ready.vertical4, ready.vertical1, ready.horizontal,
         )  # fmt: skip
         source, out = rows.base + x * rows.dtype.itemsize, target.base + x * target.dtype.itemsize
@@ -174,7 +194,7 @@ class LineSweep:
         if not self._shared or slots <= MEETING or len(rows.offsets) < 2:
             return _NO_RING, 0, 0
         middle = len(rows.offsets) // 2
-        stride = int(rows.offsets[middle] - rows.offsets[middle - 1])
+        stride = int(rows.offsets[middle]) - int(rows.offsets[middle - 1])
         pitch = ((self.layout.n_in + SLACK) * rows.dtype.itemsize // 64 + 1) * 64
         if slots * gcd(stride, WAY_BYTES) <= MEETING * WAY_BYTES or slots * pitch > RING_BYTES:
             return _NO_RING, 0, 0
@@ -196,13 +216,13 @@ def _split(layout: Layout, row_taps: dict[int, np.ndarray]) -> tuple[int, tuple[
     return -1, filtered
 
 
-def _tile(layout: Layout) -> tuple[int, int]:
+def _tile(layout: Layout, wider: int) -> tuple[int, int]:
     """Output samples a tile of the fused sweep computes, and samples from one line to the next.
 
     A tile fills its padding from its own line, so the padding's sources must lie in it; else the row is one tile.
     """
     n, before, reach = layout.n_full, layout.before, layout.reach
-    tile = next(tile for most, tile in TILES if reach <= most)
+    tile = wider * next(tile for most, tile in TILES if reach <= most)
     if tile < n:
         last = (n - 1) // tile * tile - before
         left, right = layout.left, layout.right
