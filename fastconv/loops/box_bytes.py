@@ -13,6 +13,7 @@ from .vec import I32, Emitter, count
 
 # constants of a specialisation, see jit.Loop.address
 LANES = 0
+ROWS = ()
 FOUR, ONE = (None,) * 4, (None,)
 
 
@@ -48,6 +49,46 @@ def box_means(typingctx, line, step, n, numbers, out, vectors, narrow):
     return types.void(*[types.intp] * 5, vectors, narrow), codegen
 
 
+@intrinsic
+def byte_sums(typingctx, table, x, n, line, pitch, rows, narrow):
+    """Sums in 16 bits of n bytes, one below the other, for ``rows`` neighbouring outputs, ``pitch`` bytes apart.
+
+    table: address of the addresses of the rows, x: bytes into them.  Each output but the first adds what enters to the
+    one above it and takes away what leaves.
+    """
+
+    def codegen(context, builder, sig, args):
+        table, x, n, line, pitch = args[:5]
+        b = builder
+        e = Emitter(b, types.int16, 1 if count(narrow) else None)
+
+        def read(k):
+            return e.load(b.add(e.integer(table, k), x), types.uint8)
+
+        (total,) = e.repeat(e.const(1), n, e.const(1), [read(e.const(0))], lambda k, s: [b.add(s[0], read(k))])
+        for r in range(count(rows)):
+            if r:
+                total = b.sub(b.add(total, read(b.add(n, e.const(r - 1)))), read(e.const(r - 1)))
+            e.store(b.add(line, e.times(pitch, r)), total, types.int16)
+        return context.get_dummy_value()
+
+    return types.void(*[types.intp] * 5, rows, narrow), codegen
+
+
+@loop
+def box_columns(table, w, n, x, samples, line, pitch):
+    """What `cpu_separable.vertical_row` gives for n taps of 1 on bytes, summed in 16 bits."""
+    i = 0
+    if samples >= LANES:
+        while i < samples:
+            j = min(i, samples - LANES)
+            byte_sums(table, x + j, n, line + j * 2, pitch, ROWS, ())
+            i += LANES
+    while i < samples:
+        byte_sums(table, x + i, n, line + i * 2, pitch, ROWS, ONE)
+        i += 1
+
+
 @loop
 def box_row(line, step, w, n, out, samples):
     """out[:samples] = means of n sums ``step`` samples apart along a line; the numbers lie behind the n taps at w."""
@@ -67,4 +108,4 @@ def box_row(line, step, w, n, out, samples):
         i += 1
 
 
-__all__ = ["box_row"]
+__all__ = ["box_columns", "box_row"]

@@ -110,9 +110,9 @@ class LineSweep:
         nv, nh = len(self.row_taps), len(self.column_taps)
         ones = np.ones(nv, np.int16)
         numbers = np.array([*[1] * nh, *(byte_divisor(nv * nh) or ())], np.uint16).view(np.int16)
-        byte, word = np.dtype(np.uint8), np.int16
-        vertical1 = vertical(byte, word, ones, 1)
-        vertical4 = vertical(byte, word, ones, 4) if self._shared else vertical1
+        word = np.int16
+        vertical1 = box_bytes.box_columns.address(LANES=lanes(2), ROWS=nones(1))
+        vertical4 = box_bytes.box_columns.address(LANES=lanes(2), ROWS=nones(4)) if self._shared else vertical1
         outside = word(self.layout.problem.cval * nv if self.layout.problem.reads_constant else 0)
         row = box_bytes.box_row.address(LANES=lanes(2))
         return _Ready(np.dtype(word), ones, numbers[:nh], outside, vertical4, vertical1, row, stages)
