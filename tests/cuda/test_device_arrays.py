@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import importlib.util
 from collections.abc import Callable
 from typing import Any
@@ -11,10 +12,12 @@ import pytest
 
 pytest.importorskip("numba_cuda", reason="the CUDA extra is not installed")
 
-from emulated import Device, EmulatedArray, device
+from emulated import Device, EmulatedArray, compiled_ptx, device
+from ptx import parse
 
 import fastconv as fc
 from fastconv.backends.cuda import probe
+from fastconv.loops import cuda_target
 
 IMAGE = (np.random.default_rng(3).random((24, 40)) * 9).astype(np.float32)
 KERNEL = [[1.0, 2.0, 0.5], [-1.0, 3.0, 0.25]]
@@ -130,6 +133,45 @@ def test_host_arrays_go_there_and_back() -> None:
     assert type(made) is np.ndarray
     assert np.allclose(made, fc.correlate(IMAGE, KERNEL, method="direct"), rtol=0, atol=1e-5)
     assert np.allclose(out, fc.correlate(IMAGE[::-1], KERNEL, method="direct"), rtol=0, atol=1e-5)
+
+
+def test_numba_takes_our_arguments(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The launch itself, as far as it goes without a driver: numba-cuda's own checks and its own list of parameters."""
+    from numba.cuda import dispatcher
+
+    put = cuda_target.launch
+    seen: list[tuple[Any, Any, list[Any]]] = []
+
+    def launch(kernel: Any, blocks: Any, threads: Any, stream: int, arguments: list[Any]) -> None:
+        compiled = dispatcher.CUDADispatcher(kernel.function, targetoptions={"extensions": []})
+        made = object.__new__(dispatcher._Kernel)
+        made.extensions, made.launch_config_sensitive = [], False
+
+        def driver(args: Any, grid: Any, block: Any, stream: Any, shared: int) -> None:
+            flat: list[Any] = []
+            for kind, value in zip(kernel.signature.args, args, strict=True):
+                made._prepare_args(kind, value, stream, [], flat)
+            seen.append((grid, block, flat))
+
+        made.launch = driver
+        compiled.overloads[kernel.signature.args] = made
+        compiled._specialized = True  # what cuda.jit(signature) does after it has compiled
+        monkeypatch.setitem(kernel.__dict__, "compiled", compiled)
+        put(kernel, blocks, threads, stream, arguments)
+        compiled.overloads.clear()
+        monkeypatch.delitem(kernel.__dict__, "compiled")
+        there.launch(kernel, blocks, threads, stream, arguments)
+
+    with device() as there:
+        monkeypatch.setattr(cuda_target, "launch", launch)
+        fc.gaussian(there.array(IMAGE), 1.0)
+        fc.gaussian(there.array(IMAGE), 2.0, mode="constant", cval=3)
+        fc.nn.conv2d(there.array(IMAGE[None, None]), there.array(IMAGE[None, None, :3, :3]))
+        for (grid, block, flat), made in zip(seen, there.launches, strict=True):
+            assert (grid, block) == (made.blocks, made.threads)
+            params = parse(compiled_ptx(made.kernel)).params
+            wanted = [dtype.itemsize for _, dtype, count in params for _ in range(count)]
+            assert [8 if type(value) is int else ctypes.sizeof(value) for value in flat] == wanted
 
 
 def test_what_is_missing_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
