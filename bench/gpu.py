@@ -62,6 +62,23 @@ ROWS: dict[str, Row] = {
 }
 
 
+#: name -> channels in, weight's shape, the function of fastconv.nn, its parameters
+CHANNELS: dict[str, tuple[int, tuple[int, ...], Callable[..., Any], dict[str, Any]]] = {
+    "depthwise 3x3, 32": (32, (32, 1, 3, 3), fc.nn.depthwise_conv2d, {"padding": 1}),
+    "conv2d 3x3, 3 to 8": (3, (8, 3, 3, 3), fc.nn.conv2d, {"padding": 1}),
+    "conv2d 3x3, 64 to 64": (64, (64, 64, 3, 3), fc.nn.conv2d, {"padding": 1}),
+    "transposed 3x3, 8 to 3, stride 2": (8, (8, 3, 3, 3), fc.nn.conv_transpose2d, {"stride": 2, "padding": 1}),
+}
+
+
+def tensors(name: str, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+    """x and weight of a row of `CHANNELS`."""
+    channels, shape, _, _ = CHANNELS[name]
+    random = np.random.default_rng(2)
+    x, weight = random.random((1, channels, *size)) - 0.5, random.random(shape) - 0.5
+    return x.astype(np.float32), weight.astype(np.float32)
+
+
 def spread(kernel: np.ndarray, step: int) -> np.ndarray:
     """The kernel with zeros between its taps."""
     wide = np.zeros([(n - 1) * step + 1 for n in kernel.shape])
@@ -75,7 +92,7 @@ def image_of(shape: tuple[int, int], dtype: str) -> np.ndarray:
 
 
 def checked(to_device: Callable[[np.ndarray], Any], to_host: Callable[[Any], np.ndarray]) -> dict[str, float]:
-    """Every row against SciPy: the worst difference, relative to the largest value; an error where it is too large."""
+    """Every row against SciPy, or our CPU backend in float64: the worst relative difference, which must be small."""
     scipy = importlib.import_module("scipy.ndimage")
     found = {}
     for name, (dtype, ours, theirs) in ROWS.items():
@@ -87,6 +104,13 @@ def checked(to_device: Callable[[np.ndarray], Any], to_host: Callable[[Any], np.
             if error > (1 / 200 if dtype == "uint8" else 1e-5):
                 raise SystemExit(f"{name} on {shape} differs from SciPy by {error:.1e}")
             found[name] = max(error, found.get(name, 0.0))
+    for name, (_, _, ours, options) in CHANNELS.items():
+        x, weight = tensors(name, (13, 40))
+        expected = ours(x.astype(np.float64), weight.astype(np.float64), **options)
+        got = to_host(ours(to_device(x), to_device(weight), **options))
+        found[name] = float(np.abs(got - expected).max() / np.abs(expected).max())
+        if found[name] > 1e-5:
+            raise SystemExit(f"{name} differs from the CPU's float64 by {found[name]:.1e}")
     return found
 
 
@@ -147,9 +171,43 @@ def rows(quick: bool) -> list[dict[str, Any]]:
             row["peers"] = {peer: timed(call) for peer, call in peers(name, image).items()}
             found.append(row)
             print(
-                f"{size:6} {name:18} {time:8.4f} ms  {100 * copy / time:5.1f} % of a copy  {row['peers']}", flush=True
+                f"{size:6} {name:34} {time:8.4f} ms  {100 * copy / time:5.1f} % of a copy  {row['peers']}", flush=True
             )
     return found
+
+
+def channel_rows() -> list[dict[str, Any]]:
+    """Each convolution over channels on a frame of 540 x 960."""
+    cuda = importlib.import_module("fastconv.loops.cuda_target").cuda
+    found = []
+    for name, (_, _, ours, options) in CHANNELS.items():
+        x, weight = (cuda.to_device(array) for array in tensors(name, (540, 960)))
+        out = ours(x, weight, **options)
+        like = cuda.device_array((x.size + out.size) // 2, np.float32)
+        other = cuda.device_array_like(like)
+        copy = timed(lambda like=like, other=other: other.copy_to_device(like))
+        time = timed(
+            lambda ours=ours, x=x, weight=weight, out=out, options=options: ours(x, weight, out=out, **options)
+        )
+        row: dict[str, Any] = {"filter": name, "size": "540x960", "ms": time, "copy_ms": copy, "of_copy": copy / time}
+        row["peers"] = {peer: timed(call) for peer, call in channel_peers(name).items()}
+        found.append(row)
+        print(f"540x960 {name:34} {time:8.4f} ms  {100 * copy / time:5.1f} % of a copy  {row['peers']}", flush=True)
+    return found
+
+
+def channel_peers(name: str) -> dict[str, Callable[[], Any]]:
+    """The same convolution in PyTorch, where it is installed."""
+    if not importlib.util.find_spec("torch"):
+        return {}
+    torch = importlib.import_module("torch")
+    if not torch.cuda.is_available():
+        return {}
+    x, weight = (torch.as_tensor(array, device="cuda") for array in tensors(name, (540, 960)))
+    _, shape, ours, options = CHANNELS[name]
+    function = torch.nn.functional.conv_transpose2d if ours is fc.nn.conv_transpose2d else torch.nn.functional.conv2d
+    groups = shape[0] if ours is fc.nn.depthwise_conv2d else 1
+    return {"PyTorch": lambda: function(x, weight, groups=groups, **options)}
 
 
 def sweeps() -> list[dict[str, Any]]:
@@ -190,7 +248,7 @@ def main() -> None:
     result = {
         "device": name,
         "errors": errors,
-        "rows": rows(options.quick),
+        "rows": [*rows(options.quick), *channel_rows()],
         "sweeps": [] if options.quick else sweeps(),
     }
     path = options.json or RESULTS / f"{'-'.join(name.lower().split())}.json"

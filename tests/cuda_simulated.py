@@ -60,6 +60,19 @@ def the_rest() -> None:
     compare("two terms", fc.gaussian_laplace, image, 1.0)
 
 
+def channels() -> None:
+    for dtype in ("float32", "float16", "float64"):
+        x = (RANDOM.random((2, 4, 7, 35)) - 0.4).astype(dtype)
+        weight, deep = ((RANDOM.random(shape) - 0.4).astype(dtype) for shape in ((6, 4, 3, 2), (4, 1, 3, 3)))
+        bias = RANDOM.random(6).astype(dtype)
+        for options in ({"padding": 1}, {"stride": (2, 3)}, {"padding": "same", "padding_mode": "reflect"}):
+            compare(f"conv2d {dtype} {options}", fc.nn.conv2d, x, weight, bias, **options)
+        compare(f"depthwise {dtype}", fc.nn.depthwise_conv2d, x, deep, padding=1)
+        back = weight[:4, :3]
+        for options in ({"stride": 2, "output_padding": 1}, {"stride": (1, 3), "dilation": (2, 1), "padding": 1}):
+            compare(f"transposed {dtype} {options}", fc.nn.conv_transpose2d, x, back, bias[:3], **options)
+
+
 def device_arrays() -> None:
     from numba import cuda
 
@@ -90,5 +103,6 @@ def device_arrays() -> None:
 if __name__ == "__main__":
     window_and_lines()
     the_rest()
+    channels()
     device_arrays()
     print(json.dumps(found))

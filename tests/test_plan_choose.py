@@ -236,10 +236,26 @@ def test_constants_of_the_backend_override_the_table() -> None:
 def test_the_table_has_a_row_for_every_algorithm_and_dtype() -> None:
     table = json.loads(TABLE.read_text(encoding="utf-8"))
     assert set(table["cpu"]) == set(ALGORITHMS) == set(METHODS)
-    for method, by_dtype in table["cpu"].items():
+    assert set(table["cuda"]) == set(METHODS) - {"fft"}  # it has no spectrum pass
+    for method, by_dtype in [*table["cpu"].items(), *table["cuda"].items()]:
         assert set(by_dtype) == {"float32", "float64"}
         for pieces in by_dtype.values():
             assert all(isinstance(v, int | float) and v >= 0 for v in pieces.values()), method
+
+
+@pytest.mark.parametrize(
+    ("kernel", "method"),
+    [
+        (SOBEL_X, "separable"),
+        (noise(3, 3), "direct"),
+        (np.ones((7, 4)), "separable"),
+        (np.ones((31, 90)), "separable"),
+        (np.ones((301, 301)), "running_sum"),
+    ],
+)
+def test_cuda_has_constants_of_its_own(kernel: np.ndarray, method: str) -> None:
+    """Running sums there read far apart: long boxes are worth them, short ones are not."""
+    assert plan(kernel, caps=Caps("cuda", frozenset({"line", "window", "sum"}))).method == method
 
 
 @pytest.mark.parametrize("method", METHODS)

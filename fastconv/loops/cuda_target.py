@@ -122,7 +122,18 @@ def kernel(function, arguments, **constants):
 
 def launch(kernel, blocks, threads, stream, arguments):
     """Put one launch on a stream (an integer handle; 0 is the default stream), without waiting for it."""
-    kernel.compiled[blocks, threads, _stream(stream)](*arguments)
+    _configured(kernel.compiled, blocks, threads, _stream(stream))(*arguments)
+
+
+def _configured(compiled, *grid):
+    """The kernel with its grid; without numba-cuda's warning of small ones, which are no fault of the caller's."""
+    if SIMULATED:
+        return compiled[grid]
+    warn, config.CUDA_LOW_OCCUPANCY_WARNINGS = config.CUDA_LOW_OCCUPANCY_WARNINGS, 0
+    try:
+        return compiled[grid]
+    finally:
+        config.CUDA_LOW_OCCUPANCY_WARNINGS = warn
 
 
 # ---------------------------------------------------------------- device

@@ -31,9 +31,9 @@ __all__ = ["Device", "EmulatedArray", "compiled_ptx", "device"]
 class EmulatedArray:
     """A device array of no library that the package knows."""
 
-    def __init__(self, buffer: Buffer) -> None:
-        self.buffer = buffer
-        self.host = buffer.array
+    def __init__(self, buffer: Buffer, host: np.ndarray | None = None, **facts: Any) -> None:
+        self.buffer, self.facts = buffer, facts
+        self.host = buffer.array if host is None else host
         self.shape, self.dtype, self.ndim = self.host.shape, self.host.dtype, self.host.ndim
 
     @property
@@ -41,8 +41,8 @@ class EmulatedArray:
         strides = None if self.host.flags.c_contiguous else self.host.strides
         data = (self.host.__array_interface__["data"][0] if self.host.size else 0, False)
         return {
-            "shape": self.shape, "typestr": self.dtype.str, "data": data, "strides": strides, "stream": 1, "version": 3,
-        }  # fmt: skip
+            "shape": self.shape, "typestr": self.dtype.str, "data": data, "strides": strides, "version": 3,
+        } | self.facts  # fmt: skip
 
 
 @dataclass
@@ -53,6 +53,7 @@ class Launch:
     kernel: Any
     blocks: tuple[int, int, int]
     threads: tuple[int, int, int]
+    stream: int
     counts: Counts
 
 
@@ -63,6 +64,9 @@ class Device:
     multiprocessors: int = 108
     memory: Memory = field(default_factory=Memory)
     launches: list[Launch] = field(default_factory=list)
+    #: the stream that the arrays' library works on, and who was made to wait for whom
+    stream: int = 0
+    waits: list[tuple[int, int]] = field(default_factory=list)
 
     def array(self, values: np.ndarray, *, offset: int = 0, pitch: int | None = None) -> EmulatedArray:
         """An image on the device that no launch may store to; offset and pitch in samples."""
@@ -77,7 +81,7 @@ class Device:
     def launch(self, kernel: Any, blocks: Any, threads: Any, stream: int, arguments: list[Any]) -> None:
         """Interpret what a driver would have been given."""
         counts = ptx.run(_program(kernel), self.memory, blocks, threads, arguments)
-        self.launches.append(Launch(kernel.name, kernel, tuple(blocks), tuple(threads), counts))
+        self.launches.append(Launch(kernel.name, kernel, tuple(blocks), tuple(threads), stream, counts))
 
     @property
     def last(self) -> Launch:
@@ -112,14 +116,16 @@ def device(**facts: Any) -> Iterator[Device]:
     def allocate(shape: Any, dtype: Any, stream: int = 0) -> EmulatedArray:
         return made.empty(shape, dtype)
 
-    library = Library("emulated", lambda shape, dtype, like: made.empty(shape, dtype), lambda _: None, lambda _: None)
+    library = Library(
+        "emulated", lambda shape, dtype, like: made.empty(shape, dtype), lambda _: made.stream, lambda _: None
+    )
     replaced: dict[str, Any] = {
         "launch": made.launch,
         "upload": upload,
         "allocate": allocate,
         "download": lambda array, stream=0: array.host.copy(),
         "synchronise": lambda stream: None,
-        "wait_for": lambda stream, other: None,
+        "wait_for": lambda stream, other: made.waits.append((stream, other)),
         "address_of": lambda array: array.buffer.address,
         "multiprocessors": lambda number=None: made.multiprocessors,
         "device": lambda number: nullcontext(),

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from fastconv.loops import cuda_generic, cuda_long, cuda_march, cuda_tile, cuda_window
+from fastconv.loops import cuda_channels, cuda_generic, cuda_long, cuda_march, cuda_tile, cuda_window
 
 __all__ = ["LOOPS", "Loop"]
 
@@ -98,6 +98,14 @@ LOOPS = {
     "down 61": _down(61, True),
     "across 61": _across(61, True),
     "across 61 lane": _across(61, False),
+    "depthwise 3x3": Loop(
+        lambda: cuda_march.direct_kernel(_F, _F, _F, ((True,) * 3,) * 3, 1, 1, True, True, True), _F, _F, 128
+    ),
+    **{
+        f"channels, {n} filters": Loop(lambda n=n: cuda_channels.channels_kernel(_F, _F, n), _F, _F, 128, None)
+        for n in (1, 8)
+    },
+    "channels float16": Loop(lambda: cuda_channels.channels_kernel("float16", _F, 8), "float16", "float16", 128, None),
     "window": Loop(lambda: cuda_window.window_kernel(_F, _F, _F, (0, 1)), _F, _F, 256, None),
     "line": Loop(lambda: cuda_generic.line_kernel(_F, _F, _F), _F, _F, 256, None),
     "running sum": Loop(lambda: cuda_generic.sum_kernel(_F, _F, _F), _F, _F, 256, None),

@@ -17,6 +17,7 @@ pytest.importorskip("numba_cuda", reason="the CUDA extra is not installed")
 from emulated import Device, EmulatedArray, device
 
 import fastconv as fc
+from fastconv.backends.cuda import long, march, tile
 from fastconv.core.border import MODES
 
 RANDOM = np.random.default_rng(5)
@@ -117,9 +118,12 @@ def test_lines(name: str, layout: str) -> None:
 
 @pytest.mark.parametrize(("mode", "layout"), layouts(MODES))
 def test_borders(mode: str, layout: str) -> None:
+    """Rows of constants have loops of their own; what lies outside is a table for all other modes."""
     check(fc.correlate, IMAGE, taps(3, 5), method="direct", layout=layout, mode=mode, cval=11.0)
-    check(fc.gaussian, IMAGE, 0.5, layout=layout, mode=mode, cval=11.0)
-    check(fc.gaussian, IMAGE, 2.0, layout=layout, mode=mode, cval=11.0)
+    if mode == "constant":
+        check(fc.gaussian, IMAGE, 0.5, layout=layout, mode=mode, cval=11.0)
+    if mode == "constant" or layout == "tight":
+        check(fc.gaussian, IMAGE, 1.5, layout=layout, mode=mode, cval=11.0)
 
 
 DTYPES = {
@@ -207,14 +211,14 @@ FRAMES: dict[str, tuple[Callable[[Any, Any], Any], list[str]]] = {
     "3x3": (lambda x, out: fc.correlate(x, taps(3, 3), method="direct", out=out), ["march"]),
     "sobel": (lambda x, out: fc.sobel(x, axis=1, out=out), ["march"]),
     "gaussian 3": (lambda x, out: fc.gaussian(x, 3.0, out=out), ["tile"]),
-    "gaussian 10": (lambda x, out: fc.gaussian(x, 10.0, out=out), ["down", "across"]),
 }
 
 
 @pytest.mark.parametrize(("name", "offset"), [("3x3", 0), ("3x3", 1), ("sobel", 0), ("gaussian 3", 0)])
 def test_a_full_frame(name: str, offset: int) -> None:
-    image = np.random.default_rng(6).random((1080, 1920), dtype=np.float32)
     call, loops = FRAMES[name]
+    height = 1080 if "march" in loops else 216  # a strip shows the same of the tile, whose blocks are 48 to 64 rows
+    image = np.random.default_rng(6).random((height, 1920), dtype=np.float32)
     with device() as there:
         out = there.empty(image.shape, image.dtype, offset=offset)
         call(there.array(image, offset=offset), out)
@@ -231,3 +235,24 @@ def test_a_full_frame(name: str, offset: int) -> None:
         if key[0] == "global" and (key[1] == "st" or key[2] == 16 or offset):
             assert counts.sectors[key] <= limit * requests, key
     assert counts.conflicts() == 1.0
+
+
+def test_grids_are_cut_where_a_device_has_no_more_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (long, march, tile):
+        monkeypatch.setattr(module, "MOST_BLOCKS", 2)
+    monkeypatch.setattr(march.Ready, "most_planes", 2)
+    image = IMAGE[:300, :150].reshape(3, 100, 150)
+    calls: dict[str, Callable[[Any], Any]] = {
+        "march": lambda x: fc.correlate(x, taps(3, 3), channel_axis=0, method="direct", dilation=(3, 1)),
+        "tile": lambda x: fc.gaussian(x, 2.0, channel_axis=0),
+        "down": lambda x: fc.gaussian(x, (10.0, 0.0), channel_axis=0),
+        "across": lambda x: fc.gaussian(x, (0.0, 10.0), channel_axis=0),
+    }
+    with device() as there:
+        for name, call in calls.items():
+            before = len(there.launches)
+            held(call(there.array(image)).host, call(image))
+            made = there.launches[before:]
+            assert {launch.name for launch in made} == {name}
+            assert len(made) >= 2
+            assert all(launch.blocks[1] <= 2 and launch.blocks[2] <= 2 for launch in made)

@@ -131,9 +131,21 @@ def _strided(shape: tuple[int, ...], problem: Problem, i: int) -> tuple[int, ...
 
 def _window(program: Program, problem: Problem, sweep: Pass, target: Operand) -> None:
     assert sweep.kernel is not None
-    if not march.direct(program, problem, program.image, target, sweep.kernel):
+    if march.direct(program, problem, program.image, target, sweep.kernel):
+        return
+    if not _window_of_one_axis(program, problem, sweep.kernel, target):
         with _dense(program, target) as dense:
             generic.window(program, problem, generic.packed(program, program.image), dense, sweep)
+
+
+def _window_of_one_axis(program: Program, problem: Problem, kernel: np.ndarray, target: Operand) -> bool:
+    """A window along one axis by the loops for lines, where those leave out the taps that are zero, or none is."""
+    used = [
+        i for i, n in enumerate(kernel.shape) if n > 1 or problem.stride[i] > 1 or problem.before[i] or problem.after[i]
+    ]
+    if len(used) != 1 or not (kernel.all() or kernel.size <= tile.MOST_TAPS):
+        return False
+    return _fused(program, problem, program.image, target, tuple(used), (kernel.reshape(-1),), problem.cval)
 
 
 def _sum(program: Program, problem: Problem, sweep: Pass, target: Operand) -> None:
