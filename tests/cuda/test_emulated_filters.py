@@ -148,7 +148,8 @@ def test_dtypes(name: str, out: str) -> None:
 
 OPERATORS: dict[str, tuple[Callable[..., Any], np.ndarray, tuple[Any, ...], dict[str, Any]]] = {
     "box": (fc.box, IMAGE, ((7, 4),), {}),
-    "large box": (fc.box, IMAGE, ((31, 90),), {"mode": "constant", "cval": 5.0}),
+    "large box": (fc.box, IMAGE[:90], ((31, 90),), {"mode": "constant", "cval": 5.0}),
+    "longest box": (fc.box, IMAGE[:50], ((201, 301),), {"mode": "wrap"}),
     "strided box": (fc.box, IMAGE, (9,), {"stride": (2, 3)}),
     "magnitude": (fc.sobel, IMAGE, (), {}),
     "sum of terms": (fc.gaussian_laplace, IMAGE, (1.5,), {}),
