@@ -2,7 +2,7 @@
 
 A vector holds one sample of ``lanes`` neighbouring channels, so a tile's samples may lie anywhere: dilation and
 borders cost nothing.  ``outs`` and ``taps`` (tuples of Nones) name F(outs, taps) along one axis, which reads
-n = outs + taps - 1 samples; F(m, 1) is the identity.  Points: F(2, 2) 0, 1, inf; F(2, 3) and F(3, 2) 0, +-1, inf;
+n = outs + taps - 1 samples; F(m, 1) is the identity, F(1, r) the plain sum.  Points: F(2, 2) 0, 1, inf; F(2, 3) and F(3, 2) 0, +-1, inf;
 F(2, 4) and F(4, 2) 0, +-a, 1/a, inf; F(4, 3) and F(2, 5) 0, +-a, +-1/a, inf with a = sqrt(1/2): a fifth of the error of
 0, +-1, +-2.
 
@@ -44,7 +44,7 @@ class _Axis:
     def image(self, d):
         """B^T d: n samples to n."""
         e = self.e
-        if self.taps == 1:
+        if 1 in (self.taps, self.outs):
             return d
         if self.n == 3:
             return [e.sub(d[0], d[1]), d[1], e.sub(d[2], d[1])]
@@ -75,6 +75,8 @@ class _Axis:
     def weights(self, g):
         """G g: taps to n."""
         e = self.e
+        if self.outs == 1:
+            return g
         if self.taps == 1:
             return g * self.n
         if self.n == 3:
@@ -114,6 +116,11 @@ class _Axis:
     def result(self, m):
         """A^T m: n products to outs."""
         e = self.e
+        if self.outs == 1:
+            total = m[0]
+            for v in m[1:]:
+                total = e.add(total, v)
+            return [total]
         if self.taps == 1:
             return m
         if self.n == 3:
@@ -269,9 +276,7 @@ def tile_weights(typingctx, source, to, step, acc_t, lanes, outs, taps_y, taps_x
 
 
 @intrinsic
-def tile_result(
-    typingctx, products, step, bias, to, down, right, acc_t, lanes, outs, taps_y, taps_x, step_y, step_x
-):
+def tile_result(typingctx, products, step, bias, to, down, right, acc_t, lanes, outs, taps_y, taps_x, step_y, step_x):
     """Outputs (i, j) of a tile at to + i * down + j * right, from product k at products + k * step; plus ``bias``."""
 
     def codegen(context, builder, sig, args):

@@ -15,7 +15,7 @@ from fastconv.loops import channels_winograd as loops
 from .lines import address
 from .winograd_panels import Layout, layout
 
-__all__ = ["Winograd2Executor", "Winograd3Executor", "Winograd4Executor"]
+__all__ = ["GatheredExecutor", "Winograd2Executor", "Winograd3Executor", "Winograd4Executor"]
 
 #: multiplications of a task, at least: a few milliseconds
 TASK = 2**26
@@ -143,6 +143,14 @@ class _WinogradExecutor:
     @classmethod
     def scratch_bytes(cls, problem: ChannelProblem) -> int:
         return layout(problem, cls.outs).total(1)
+
+
+class GatheredExecutor(_WinogradExecutor):
+    """Tiles of a single sample: the plain sum, over products with every tap that are made before they are added."""
+
+    name = "gathered"
+    outs = 1
+    halved = (2, 3, 4, 5, 6, 7)
 
 
 class Winograd2Executor(_WinogradExecutor):

@@ -150,7 +150,7 @@ def layout(p: ChannelProblem, outs: int, shared: bool | None = None, tiles_at_on
     if shared:
         room = max(1, SHARED_TILES // (tiles_y * tiles_x))
         samples = min(p.batch, room)
-        panel = (max(dy, 16 // tiles_x // dy * dy) if samples == 1 else tiles_y, tiles_x)
+        panel = (max(dy, (64 if outs == 1 else 16) // tiles_x // dy * dy) if samples == 1 else tiles_y, tiles_x)
         panel = (min(panel[0], tiles_y), tiles_x)
     else:
         samples = 1
