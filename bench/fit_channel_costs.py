@@ -3,8 +3,8 @@
     python bench/fit_channel_costs.py [--rounds 5] [--method NAME] [--dry-run]
 
 Each algorithm is forced on every case that it serves, sizes and kernels that are none of bench/nn.py's.  The planner
-says how many pieces of work a case holds (fastconv/plan/channels.py); for each algorithm and dtype the constants are the
-non-negative numbers that bring pieces times constants closest to the measured times, in relative terms.
+says how many pieces of work a case holds (fastconv/plan/channels.py); for each algorithm and dtype the constants are
+the non-negative numbers that bring pieces times constants closest to the measured times, in relative terms.
 """
 
 from __future__ import annotations

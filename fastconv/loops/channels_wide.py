@@ -182,8 +182,8 @@ def wide_bands(job, x, w, bias, target, strip, y0, y1):
                 at = 0 if offset == ZERO_ROW else x + c * plane_in + offset
                 to = strip + c * channel + r * row
                 call_row(strip_row, (at, to, pitch, before, n_in, left, right, after))
-        _rows(strip, channel, stride * row, taps, n_taps, channels, w, w_pitch, bias, target + ya * out_row, plane, out_row,
-             yb - ya, columns, size, lanes, tiles, vectors, wider, together, blocks, block, taller,
+        _rows(strip, channel, stride * row, taps, n_taps, channels, w, w_pitch, bias, target + ya * out_row, plane,
+              out_row, yb - ya, columns, size, lanes, tiles, vectors, wider, together, blocks, block, taller,
              job[30], job[31], job[32], job[33])  # fmt: skip
 
 

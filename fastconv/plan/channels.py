@@ -6,6 +6,7 @@ that stand in ``channel_costs.json`` beside this file, written by ``bench/fit_ch
 call      one call, whatever its size            product   one multiplication of the algorithm
 in, out   one sample read, or written; of        weight    one coefficient, as it is multiplied
           tiles, transformed ones as well        tile      one tile of registers
+group     one group of one sample
 
 Winograd's algorithms (A. Lavin and S. Gray, Fast Algorithms for Convolutional Neural Networks, 2016) sum transformed
 samples: their error is relative to sum |w| |x| over a tile, with the factors stated below, and a NaN or an infinity
@@ -106,6 +107,7 @@ def counts(problem: ChannelProblem, method: str) -> dict[str, float]:
     n = VECTOR_BYTES // p.dtype.itemsize
     found = {
         "call": 1.0,
+        "group": float(p.batch * p.groups),
         "in": float(p.batch * p.c_in * math.prod(p.shape)),
         "out": float(p.pixels * p.c_out),
         "weight": float(p.weight_bytes // p.dtype.itemsize),

@@ -17,7 +17,7 @@ from fastconv.core.border import source_index
 from fastconv.core.channels import ChannelProblem
 from fastconv.loops import channels_winograd as loops
 from fastconv.loops.channels_strip import ZERO_ROW
-from fastconv.loops.channels_winograd_tiles import axis_counts
+from fastconv.loops.channels_winograd_axes import axis_counts
 from fastconv.loops.vec import lanes, vector_bytes
 
 from .lines import address
@@ -86,7 +86,7 @@ def _lanes(channels: int, wide: int) -> int:
 
 
 def steps(p: ChannelProblem) -> tuple[int, int]:
-    """How each axis moves, see `fastconv.loops.channels_winograd_tiles`."""
+    """How each axis moves, see `fastconv.loops.channels_winograd_axes`."""
     if p.kind == "transposed":
         return 3 + p.before[0] % 2, 3 + p.before[1] % 2
     return p.stride
