@@ -32,7 +32,7 @@ SIZES = ((1, 8, 512), (3, 16, 512), (8, 16, 512), (16, 32, 256), (32, 32, 128), 
 #: what no row may fall below, and what all rows together mean to reach
 LEAST, MEAN = 1.1, 3.0
 #: short calls are timed in groups of at least this long
-GROUP_NS = 2_000_000
+GROUP_NS = 1_000_000
 
 FIRST = """
 import time, numpy as np

@@ -8,10 +8,11 @@ import numpy as np
 from numba import types
 from numba.extending import intrinsic
 
-from .blocks import call_row
+from .blocks import call_row, fetch
 from .channels_depthwise import store_masked
 from .channels_polyphase import below
-from .jit import loop
+from .channels_strip import ZERO_ROW
+from .jit import helper, loop
 from .vec import Emitter, count
 
 # constants of a specialisation, see jit.Loop.address
@@ -85,8 +86,8 @@ def wide_part(x, channel, taps, n_taps, channels, w, w_pitch, bias, target, plan
     wide_tile(x, channel, taps, n_taps, channels, w, w_pitch, bias, target, plane, left, ACC, BLOCK, VECTORS, SINGLE)
 
 
-@loop
-def wide(
+@helper
+def _rows(
     x, channel, row, taps, n_taps, channels, w, w_pitch, bias, target, plane, out_row, rows, columns, size, lanes,
     tiles, vectors, wider, together, blocks, block, taller, wider_taller, wider_lower, narrow_taller, narrow_lower,
 ):  # fmt: skip
@@ -115,4 +116,75 @@ def wide(
                 o += block + 1 if j < taller else block
 
 
-__all__ = ["wide", "wide_part", "wide_tile"]
+@loop
+def wide(
+    x, channel, row, taps, n_taps, channels, w, w_pitch, bias, target, plane, out_row, rows, columns, size, lanes,
+    tiles, vectors, wider, together, blocks, block, taller, wider_taller, wider_lower, narrow_taller, narrow_lower,
+):  # fmt: skip
+    """See `wide_bands`: one band, of samples that lie anywhere."""
+    _rows(
+        x,
+        channel,
+        row,
+        taps,
+        n_taps,
+        channels,
+        w,
+        w_pitch,
+        bias,
+        target,
+        plane,
+        out_row,
+        rows,
+        columns,
+        size,
+        lanes,
+        tiles,
+        vectors,
+        wider,
+        together,
+        blocks,
+        block,
+        taller,
+        wider_taller,
+        wider_lower,
+        narrow_taller,
+        narrow_lower,
+    )
+
+
+#: what a job's table of integers holds; `wide_bands` reads them in this order
+FIELDS = (
+    "band", "stride", "reach", "table", "plane_in", "channels", "channel", "strip_row_bytes", "pitch", "before", "n_in",
+    "left", "right", "after", "strip_row", "taps", "n_taps", "w_pitch", "plane", "out_row", "columns", "size", "lanes",
+    "tiles", "vectors", "wider", "together", "blocks", "block", "taller", "wider_taller", "wider_lower",
+    "narrow_taller", "narrow_lower",
+)  # fmt: skip
+
+
+@loop
+def wide_bands(job, x, w, bias, target, strip, y0, y1):
+    """Output rows y0..y1 of one group of one sample, ``band`` rows at a time: padded rows into the strip, then `wide`.
+
+    job: table of what `FIELDS` names; x, w, bias, target: addresses of the group's first channels.
+    """
+    (band, stride, reach, table, plane_in, channels, channel, row, pitch, before, n_in, left, right, after, strip_row,
+     taps, n_taps, w_pitch, plane, out_row, columns, size, lanes, tiles, vectors, wider, together, blocks, block,
+     taller) = (
+        job[0], job[1], job[2], job[3], job[4], job[5], job[6], job[7], job[8], job[9], job[10], job[11], job[12],
+        job[13], job[14], job[15], job[16], job[17], job[18], job[19], job[20], job[21], job[22], job[23], job[24],
+        job[25], job[26], job[27], job[28], job[29])  # fmt: skip
+    for ya in range(y0, y1, band):
+        yb = min(y1, ya + band)
+        for c in range(channels):
+            for r in range((yb - 1 - ya) * stride + reach + 1):
+                offset = fetch(table + 8 * (ya * stride + r), np.int64)
+                at = 0 if offset == ZERO_ROW else x + c * plane_in + offset
+                to = strip + c * channel + r * row
+                call_row(strip_row, (at, to, pitch, before, n_in, left, right, after))
+        _rows(strip, channel, stride * row, taps, n_taps, channels, w, w_pitch, bias, target + ya * out_row, plane,
+              out_row, yb - ya, columns, size, lanes, tiles, vectors, wider, together, blocks, block, taller,
+             job[30], job[31], job[32], job[33])  # fmt: skip
+
+
+__all__ = ["FIELDS", "wide", "wide_bands", "wide_part", "wide_tile"]

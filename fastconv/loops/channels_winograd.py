@@ -5,8 +5,8 @@ a vector, and writes V[product][channel block][tile][lane]; `panel_results` mult
 U[output block][product][channel][output channel] into M[product][tile][output channel], tiles of registers at a time,
 and turns its transform into rows of the output.  V, M and the packed rows stay in cache.
 
-Tile i of an axis with dilation d begins at sample (i // d) * d * ADVANCE + i % d, and its samples lie d apart; so do its
-MADE outputs, but for strides and their adjoints (see `channels_winograd_tiles`), where d is 1.
+Tile i of an axis with dilation d begins at sample (i // d) * d * ADVANCE + i % d, and its samples lie d apart;
+so do its MADE outputs, but for strides and their adjoints (see `channels_winograd_axes`), where d is 1.
 Fixed numbers come in a table of int64, one field a name below.
 """
 
@@ -161,7 +161,8 @@ def panel_results(job, v, u, samples, i0, i1, j0, j1, first_block, last_block, m
             if o < _field(job, OUT_CHANNELS):
                 for s in range(samples):
                     _put(job, m + s * each * whole + vector * wide, i0, i1, j0, j1, piece, o, bias,
-                         out + s * _field(job, OUT_SAMPLE), ACC, SIZE, OUT, VECTORS, OUTS, TAPS_Y, TAPS_X, STEP_Y, STEP_X, MADE)  # fmt: skip
+                         out + s * _field(job, OUT_SAMPLE), ACC, SIZE, OUT, VECTORS, OUTS,
+                         TAPS_Y, TAPS_X, STEP_Y, STEP_X, MADE)  # fmt: skip
 
 
 @helper

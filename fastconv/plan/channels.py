@@ -1,10 +1,12 @@
 """Which algorithm computes a convolution over channels, at what cost, within what error.
 
 A cost is in nanoseconds of one core: counts that follow from the problem, times constants for each algorithm and dtype
-that stand in ``channel_costs.json`` beside this file, estimates from single timings that no fit has replaced yet:
+that stand in ``channel_costs.json`` beside this file, written by ``bench/fit_channel_costs.py``:
 
 call      one call, whatever its size            product   one multiplication of the algorithm
-in, out   one sample of the image, the output    weight    one coefficient that is transformed
+in, out   one sample read, or written; of        weight    one coefficient, as it is multiplied
+          tiles, transformed ones as well        tile      one tile of registers
+group     one group of one sample
 
 Winograd's algorithms (A. Lavin and S. Gray, Fast Algorithms for Convolutional Neural Networks, 2016) sum transformed
 samples: their error is relative to sum |w| |x| over a tile, with the factors stated below, and a NaN or an infinity
@@ -32,12 +34,17 @@ TABLE = Path(__file__).with_name("channel_costs.json")
 FAMILIES = {"direct": ("deep", "wide", "pointwise"), "winograd": ("winograd2", "winograd3", "winograd4")}
 #: what F(outs, taps) adds along both axes, in pairs of unit roundoffs of sum |w| |x|: the tests hold it to that
 TILE_ERROR = {(2, 3): 4.0, (2, 5): 16.0, (4, 3): 32.0, (2, 2): 4.0, (3, 2): 4.0, (4, 2): 16.0, (2, 4): 16.0}
+#: algorithms whose products are made tile after tile, and added afterwards
+SUMMED_TILES = ("gathered", "winograd2", "winograd3", "winograd4")
+#: of a vector: products in its idle lanes cost as much as the others
+VECTOR_BYTES = 64
 WHY = {
     "deep": "register tiles with output channels in the lanes: nothing is multiplied but samples and weights",
     "wide": "register tiles with neighbouring pixels in the lanes: nothing is multiplied but samples and weights",
     "pointwise": "a matrix product over pixels that are read where they lie",
     "depthwise": "every filter reads one channel: rows are filtered where they lie",
     "polyphase": "each output phase is a small convolution: no zero is ever put between samples",
+    "gathered": "a matrix product for each tap over all samples, the sums added where they meet",
     "winograd2": "Winograd's tiles of 2 x 2 outputs take fewer multiplications, and err no more than a direct sum",
     "winograd3": "Winograd's tiles of 3 x 3 outputs of even and of odd samples take fewer multiplications",
     "winograd4": "Winograd's tiles of 4 x 4 outputs take fewest multiplications, within the bound on the error",
@@ -47,6 +54,7 @@ METHODS = (
     "deep",
     "wide",
     "pointwise",
+    "gathered",
     "winograd",
     "winograd2",
     "winograd3",
@@ -67,26 +75,61 @@ def _parts(problem: ChannelProblem) -> list[int]:
     return [k] if problem.stride == (1, 1) else [(k + 1) // 2, k // 2]
 
 
+def _outs(method: str) -> int:
+    """Outputs of a tile along an axis."""
+    return 1 if method == "gathered" else int(method[-1])
+
+
+def _points(problem: ChannelProblem, method: str) -> int:
+    """Products of a tile and a pair of channels."""
+    return sum(_outs(method) + k - 1 for k in _parts(problem)) ** 2
+
+
+def _tiles(problem: ChannelProblem, method: str) -> int:
+    made = _outs(method) * (2 if problem.kind == "transposed" else 1)
+    return math.prod(-(-n // made) for n in problem.out_shape) * problem.batch
+
+
 def multiplications(problem: ChannelProblem, method: str) -> float:
     """Multiplications of the products' sum; transforms, which add, are counted with samples and weights."""
-    if method.startswith("winograd"):
-        outs = int(method[-1])
-        made = outs * 2 if problem.kind == "transposed" else outs
-        tiles = math.prod(-(-n // made) for n in problem.out_shape) * problem.batch
-        points = sum(outs + k - 1 for k in _parts(problem)) ** 2
-        return float(tiles * points * problem.c_in * problem.group_out)
+    if method in SUMMED_TILES:
+        return float(_tiles(problem, method) * _points(problem, method) * problem.c_in * problem.group_out)
     return float(problem.products)
 
 
+def _up(n: int, step: int) -> int:
+    return -(-n // step) * step
+
+
 def counts(problem: ChannelProblem, method: str) -> dict[str, float]:
-    """How often each piece of work happens."""
-    return {
+    """How often each piece of work happens; products include those in lanes of a vector that nothing needs."""
+    p = problem
+    n = VECTOR_BYTES // p.dtype.itemsize
+    found = {
         "call": 1.0,
-        "in": float(problem.batch * problem.c_in * math.prod(problem.shape)),
-        "out": float(problem.pixels * problem.c_out),
-        "product": multiplications(problem, method),
-        "weight": float(problem.weight_bytes // problem.dtype.itemsize),
+        "group": float(p.batch * p.groups),
+        "in": float(p.batch * p.c_in * math.prod(p.shape)),
+        "out": float(p.pixels * p.c_out),
+        "weight": float(p.weight_bytes // p.dtype.itemsize),
     }
+    if method in SUMMED_TILES:
+        points = _points(p, method)
+        tiles = _tiles(p, method)
+        wide_in, wide_out = (p.groups * _up(c, n if c > n // 2 else n // 2) for c in (p.group_in, p.group_out))
+        found["in"] += tiles * points * wide_in
+        found["out"] += tiles * points * wide_out
+        found["weight"] = float(points * wide_in * wide_out // p.groups)
+        found["product"] = float(_up(tiles, 4) * points * wide_in * wide_out // p.groups)
+    elif method == "deep":
+        found["product"] = float(p.products * _up(p.group_out, n) // max(1, p.group_out))
+    else:  # pixels in the lanes
+        height, width = p.shape if p.kind == "transposed" else p.out_shape
+        rows = p.batch * p.c_out * height
+        if method == "pointwise":
+            rows, width = p.batch * p.c_out, height * width
+        found["product"] = float(rows * _up(width, n) * p.group_in * p.taps)
+        found["tile"] = rows * _up(width, 2 * n) / (2 * n) / 8
+    return found
 
 
 def estimate(problem: ChannelProblem, method: str) -> float:

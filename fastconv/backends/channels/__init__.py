@@ -51,6 +51,7 @@ EXECUTORS: dict[str, tuple[str, str]] = {
     "wide": ("wide", "WideExecutor"),
     "pointwise": ("wide", "PointwiseExecutor"),
     "depthwise": ("depthwise", "DepthwiseExecutor"),
+    "gathered": ("winograd", "GatheredExecutor"),
     "winograd2": ("winograd", "Winograd2Executor"),
     "winograd3": ("winograd", "Winograd3Executor"),
     "winograd4": ("winograd", "Winograd4Executor"),
@@ -78,7 +79,7 @@ def refusals(problem: ChannelProblem) -> dict[str, str]:
     for method in EXECUTORS:
         kind = executor(method)
         reason = kind.serves(problem)
-        if not reason and method.startswith("winograd") and kind.scratch_bytes(problem) > problem.memory_limit:
+        if not reason and hasattr(kind, "outs") and kind.scratch_bytes(problem) > problem.memory_limit:
             reason = "its tiles take more memory than a quarter of image and output, and four times the weights"
         found[method] = reason
     return found

@@ -10,11 +10,12 @@ import numpy as np
 
 from fastconv.core.address import address
 from fastconv.core.border import source_index
+from fastconv.core.channels import ChannelProblem
 from fastconv.loops import channels_strip
 from fastconv.loops.channels_strip import ZERO_ROW
 from fastconv.loops.vec import lanes
 
-__all__ = ["SLACK", "ZERO_ROW", "Lines", "address", "driver", "lines"]
+__all__ = ["SLACK", "ZERO_ROW", "Lines", "address", "driver", "folds", "lines"]
 
 #: samples that a loop may read or write behind a strip
 SLACK = 160
@@ -23,6 +24,15 @@ SLACK = 160
 def driver(loop: Any) -> Any:
     """The compiled form of a loop whose arguments are all integers; compiled on the caller's thread."""
     return loop.compiled(*(0,) * loop.__wrapped__.__code__.co_argcount)
+
+
+def folds(problem: ChannelProblem) -> bool:
+    """Whether padding of the adjoint's output stands for samples of the image, which then get what falls there."""
+    for n, before, after in zip(problem.out_shape, problem.before, problem.after, strict=True):
+        index = source_index(n, before, after, problem.mode)
+        if (index[:before] >= 0).any() or (index[before + n :] >= 0).any():
+            return True
+    return False
 
 
 @dataclass(frozen=True, eq=False)

@@ -96,6 +96,22 @@ class _Wide:
         line = 64 // size
         channel = ((self.band - 1) * p.stride[0] + p.reach[0] + 1) * self.rows.row
         self.channel = (-(-channel // line) | 1) * line  # an odd number of cache lines
+        li, t, (height, width) = self.rows, self.tiles, p.out_shape
+        functions = dict(
+            zip(("wider_taller", "wider_lower", "narrow_taller", "narrow_lower"), t.functions, strict=True)
+        )
+        values = {
+            "band": self.band, "stride": p.stride[0], "reach": p.reach[0], "table": address(li.rows),
+            "plane_in": li.plane, "channels": p.group_in, "channel": self.channel * size,
+            "strip_row_bytes": li.row * size, "pitch": li.pitch * size, "before": len(li.left), "n_in": li.n,
+            "left": address(li.left), "right": address(li.right), "after": len(li.right), "strip_row": li.function,
+            "taps": address(self.taps), "n_taps": p.taps, "w_pitch": p.group_in * p.taps * size,
+            "plane": height * width * size, "out_row": width * size, "columns": width, "size": size,
+            "lanes": lanes(size), "tiles": t.tiles, "vectors": t.vectors, "wider": t.wider, "together": t.together,
+            "blocks": t.blocks, "block": t.block, "taller": t.taller, **functions,
+        }  # fmt: skip
+        self.job = np.array([values[name] for name in loops.FIELDS], np.int64)
+        self.driver = loops.wide_bands.compiled(self.job, *(0,) * 7)
 
 
 _settled = lru_cache(maxsize=256)(_Wide)
@@ -129,26 +145,18 @@ class WideExecutor(_Base):
         pairs = [(n, g) for n in range(p.batch) for g in range(p.groups)]
         bands = _cuts(p.out_shape[0], -(-_wanted(p, workers) // len(pairs)))
         tasks = [(*pair, *band) for pair in pairs for band in bands]
-        t, rows, size = job.tiles, job.rows, p.dtype.itemsize
+        rows, size = job.rows, p.dtype.itemsize
         source, target, weight, start = self._places(x, out, bias)
-        k = p.group_in * p.taps * size
-        (sy, _), (height, width) = p.stride, p.out_shape
+        k, plane = p.group_in * p.taps * size, p.out_shape[0] * p.out_shape[1] * size
 
         def part(i: int) -> None:
             n, g, y0, y1 = tasks[i]
             strip = address(scratch("wide_strip", p.group_in * job.channel + SLACK, p.dtype))
             o = g * p.group_out
-            image = source + (n * p.c_in + g * p.group_in) * rows.plane
-            for ya in range(y0, y1, job.band):
-                yb = min(y1, ya + job.band)
-                table = rows.rows[ya * sy : (yb - 1) * sy + p.reach[0] + 1]
-                rows.fill(image, p.group_in, table, strip, job.channel)
-                to = target + (((n * p.c_out + o) * height) + ya) * width * size
-                t.driver(
-                    strip, job.channel * size, sy * rows.row * size, address(job.taps), p.taps, p.group_in,
-                    weight + o * k, k, start + o * size, to, height * width * size, width * size, yb - ya, width, size,
-                    lanes(size), t.tiles, t.vectors, t.wider, t.together, t.blocks, t.block, t.taller, *t.functions,
-                )  # fmt: skip
+            job.driver(
+                job.job, source + (n * p.c_in + g * p.group_in) * rows.plane, weight + o * k, start + o * size,
+                target + (n * p.c_out + o) * plane, strip, y0, y1,
+            )  # fmt: skip
 
         run(part, len(tasks), workers)
 

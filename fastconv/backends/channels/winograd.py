@@ -1,7 +1,7 @@
 """Winograd's algorithm: F(2x2, 3x3), F(4x4, 3x3) and F(2x2, 5x5), any dilation, border and groups.
 
-With a stride of 2, and for the adjoint of such a convolution, even and odd samples (or outputs) have algorithms of their
-own, with half the taps each.
+With a stride of 2, and for the adjoint of such a convolution, even and odd samples (or outputs) have algorithms of
+their own, with half the taps each.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from fastconv.core.channels import ChannelProblem
 from fastconv.core.threads import run, scratch
 from fastconv.loops import channels_winograd as loops
 
-from .lines import address
+from .lines import address, folds
 from .winograd_panels import Layout, layout
 
-__all__ = ["Winograd2Executor", "Winograd3Executor", "Winograd4Executor"]
+__all__ = ["GatheredExecutor", "Winograd2Executor", "Winograd3Executor", "Winograd4Executor"]
 
 #: multiplications of a task, at least: a few milliseconds
 TASK = 2**26
@@ -133,7 +133,7 @@ class _WinogradExecutor:
         halves = problem.stride == (2, 2)
         if halves and problem.dilation != (1, 1):
             return "not for a stride and a dilation at once"
-        if problem.kind == "transposed" and problem.mode != "constant":
+        if problem.kind == "transposed" and folds(problem):
             return "only zeros may stand around the image of an adjoint"
         served = cls.halved if halves else cls.sizes
         if problem.size not in [(k, k) for k in served]:
@@ -143,6 +143,14 @@ class _WinogradExecutor:
     @classmethod
     def scratch_bytes(cls, problem: ChannelProblem) -> int:
         return layout(problem, cls.outs).total(1)
+
+
+class GatheredExecutor(_WinogradExecutor):
+    """Tiles of a single sample: the plain sum, over products with every tap that are made before they are added."""
+
+    name = "gathered"
+    outs = 1
+    halved = (2, 3, 4, 5, 6, 7)
 
 
 class Winograd2Executor(_WinogradExecutor):

@@ -17,7 +17,7 @@ from fastconv.core.border import source_index
 from fastconv.core.channels import ChannelProblem
 from fastconv.loops import channels_winograd as loops
 from fastconv.loops.channels_strip import ZERO_ROW
-from fastconv.loops.channels_winograd_tiles import axis_counts
+from fastconv.loops.channels_winograd_axes import axis_counts
 from fastconv.loops.vec import lanes, vector_bytes
 
 from .lines import address
@@ -86,7 +86,7 @@ def _lanes(channels: int, wide: int) -> int:
 
 
 def steps(p: ChannelProblem) -> tuple[int, int]:
-    """How each axis moves, see `fastconv.loops.channels_winograd_tiles`."""
+    """How each axis moves, see `fastconv.loops.channels_winograd_axes`."""
     if p.kind == "transposed":
         return 3 + p.before[0] % 2, 3 + p.before[1] % 2
     return p.stride
@@ -150,7 +150,7 @@ def layout(p: ChannelProblem, outs: int, shared: bool | None = None, tiles_at_on
     if shared:
         room = max(1, SHARED_TILES // (tiles_y * tiles_x))
         samples = min(p.batch, room)
-        panel = (max(dy, 16 // tiles_x // dy * dy) if samples == 1 else tiles_y, tiles_x)
+        panel = (max(dy, (64 if outs == 1 else 16) // tiles_x // dy * dy) if samples == 1 else tiles_y, tiles_x)
         panel = (min(panel[0], tiles_y), tiles_x)
     else:
         samples = 1
