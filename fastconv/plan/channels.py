@@ -1,8 +1,8 @@
 """Which algorithm computes a convolution over channels, at what cost, within what error.
 
 A cost is in nanoseconds of one core: counts that follow from the problem, times constants for each algorithm and dtype
-that stand in ``channel_costs.json`` beside this file, fitted for float32 by ``bench/fit_channel_costs.py``; those of float64 are
-twice as much:
+that stand in ``channel_costs.json`` beside this file, fitted for float32 by ``bench/fit_channel_costs.py``
+(those of float64 are twice as much, not fitted):
 
 call      one call, whatever its size            product   one multiplication of the algorithm
 in, out   one sample read, or written; of        weight    one coefficient, as it is multiplied
