@@ -32,7 +32,7 @@ def byte_divisor(n: int) -> tuple[int, int, int] | None:
     """h = n // 2, m and k with (s + h) // n == ((s + h) * m >> 16) >> k for all sums s of n bytes, or None.
 
     >>> byte_divisor(9)
-    (4, 58255, 3)
+    (4, 7282, 0)
     """
     sums = np.arange(255 * n + n // 2 + 1, dtype=np.int64)
     for shift in range(16):
