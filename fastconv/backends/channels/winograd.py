@@ -44,6 +44,8 @@ class _WinogradExecutor:
         self._job = address(plan.job)
         self._weight = weight
         self._kept: np.ndarray | None = None
+        #: no block has room for channels that are not there, whose weights must be zeros
+        self._whole = plan.blocks * len(plan.constants["IN"]) == problem.group_in
         if not plan.shared:
             self.keep()
 
@@ -52,8 +54,7 @@ class _WinogradExecutor:
         p, plan = self.problem, self.layout
         if self._kept is not None:
             return
-        whole = plan.blocks * len(plan.constants["IN"]) == p.group_in
-        kept = (np.empty if whole else np.zeros)(plan.weights, p.dtype)
+        kept = (np.empty if self._whole else np.zeros)(plan.weights, p.dtype)
         start = loops.run_weights.compiled(*(0,) * 7)
         room = scratch("winograd", max(plan.scratch // p.dtype.itemsize, 2**15), p.dtype)
         size = p.dtype.itemsize
@@ -116,7 +117,12 @@ class _WinogradExecutor:
 
         def results(index: int) -> None:
             room = address(scratch("winograd", plan.scratch // size, p.dtype))
-            mine = u or address(scratch("winograd weights", plan.block, p.dtype))
+            mine = u
+            if not u:
+                block = scratch("winograd weights", plan.block, p.dtype)
+                mine = address(block)
+                if not self._whole:
+                    block.fill(0)
             self._second(0 if u else self._transform, self._results, self._job, v, weights, mine, samples,
                          index, index + 1, room, at, to)  # fmt: skip
 
