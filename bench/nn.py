@@ -185,8 +185,11 @@ def differs(case: Case, arrays: tuple[np.ndarray, ...], result: np.ndarray, allo
     return float((np.abs(result - exact) / limit).max())
 
 
-def least(calls: dict[str, Callable[[], Any]], rounds: int) -> dict[str, float]:
-    """Least nanoseconds of each call, all of them timed in turn."""
+def least(calls: dict[str, Callable[[], Any]], rounds: int, rest: float = 0.0) -> dict[str, float]:
+    """Least nanoseconds of each call, all of them timed in turn.
+
+    rest: seconds before each turn: the other side's idle threads spin for a while, on the core that ours would use.
+    """
     counts, ns = {}, dict.fromkeys(calls, math.inf)
     for name, call in calls.items():
         call()
@@ -195,6 +198,9 @@ def least(calls: dict[str, Callable[[], Any]], rounds: int) -> dict[str, float]:
         counts[name] = max(1, min(2000, GROUP_NS // max(1, time.perf_counter_ns() - begin)))
     for _ in range(rounds):
         for name, call in calls.items():
+            if rest:
+                time.sleep(rest)
+                call()
             for _ in range(2 if counts[name] == 1 else 1):
                 begin = time.perf_counter_ns()
                 for _ in range(counts[name]):
@@ -212,7 +218,11 @@ def measure(case: Case, rounds: int, threads: int) -> dict[str, Any]:
     call, peer = ours(case), theirs(case)
     error = differs(case, arrays, call(*arrays, workers=threads), bound(case, arrays))
     with torch.inference_mode():
-        ns = least({"ours": lambda: call(*arrays, workers=threads), "torch": lambda: peer(*tensors)}, rounds)
+        ns = least(
+            {"ours": lambda: call(*arrays, workers=threads), "torch": lambda: peer(*tensors)},
+            rounds,
+            0.02 if threads > 1 else 0.0,
+        )
     return {
         "row": case.name, "channels in": case.c_in, "channels out": case.c_out, "pixels": case.pixels,
         "ours ms": ns["ours"] / 1e6, "torch ms": ns["torch"] / 1e6, "ratio": ns["torch"] / ns["ours"],

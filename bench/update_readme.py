@@ -14,6 +14,7 @@ import json
 import re
 import sys
 from pathlib import Path
+from statistics import geometric_mean
 from typing import Any
 
 from fastconv import explain, kernels, measure
@@ -57,6 +58,28 @@ def ndimage_table() -> str:
     return _beside("bench", "ndimage").from_json(stored.read_text(encoding="utf-8"))
 
 
+def nn_table() -> str:
+    """The kept figures of bench/nn.py: PyTorch's time over ours, a table for each number of threads."""
+    tables = []
+    for path in sorted((RESULTS / "nn").glob("*.json")):
+        kept = json.loads(path.read_text(encoding="utf-8"))
+        rows = kept["rows"]
+        sizes = list(dict.fromkeys(_size(row) for row in rows))
+        lines = [f"| {kept['threads']} thread(s) | " + " | ".join(sizes) + " |", "| :-- |" + " --: |" * len(sizes)]
+        for name in dict.fromkeys(row["row"] for row in rows):
+            found = {_size(row): row["ratio"] for row in rows if row["row"] == name}
+            lines.append(f"| {name} | " + " | ".join(f"{found[s]:.2f}" if s in found else "" for s in sizes) + " |")
+        ratios = [row["ratio"] for row in rows]
+        mean, lost = geometric_mean(ratios), sum(r < 1 for r in ratios)
+        lines += ["", f"Geometric mean {mean:.2f} over {len(rows)} rows, least {min(ratios):.2f}, {lost} lost."]
+        tables.append("\n".join(lines))
+    return "\n\n".join(tables)
+
+
+def _size(row: dict[str, Any]) -> str:
+    return f"{row['channels in']}-{row['channels out']} @ {row['pixels']}"
+
+
 def behaviours_table() -> str:
     """Three behaviours on one line of bytes, from the module that the tests check."""
     return _beside("tests", "behaviours").table()
@@ -97,6 +120,7 @@ BLOCKS = {
     "explain": explained,
     "behaviours": behaviours_table,
     "ndimage": ndimage_table,
+    "nn": nn_table,
     "bad input": bad_input_table,
     "benchmark": benchmark_table,
     "gpu": gpu_table,
