@@ -5,6 +5,7 @@ Each function fills ``out``: C-contiguous, native, of any real dtype, sharing no
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,14 @@ from .order import Ranks
 __all__ = ["Spec", "box_extremes", "ranks", "tap_extremes"]
 
 _jobs = Kept(64)
+
+
+@lru_cache(maxsize=64)
+def _outside(cval: str, dtype: np.dtype) -> tuple[bool, Any, bytes]:
+    """Whether a value outside fits a dtype, the value as C casts it, and its bytes (-0.0 is not 0.0)."""
+    number = float(cval)
+    value = c_cast(np.array([number]), dtype)[0]
+    return fits(number, dtype), value, value.tobytes()
 
 
 def _bytes(array: np.ndarray) -> np.ndarray:
@@ -40,7 +49,7 @@ def box_extremes(
     image, out = _bytes(image), _bytes(out)
     dtype = out.dtype
     same = image.dtype.newbyteorder("=") == dtype
-    if fits(cval, dtype) and (same or np.can_cast(image.dtype, dtype, "safe")):
+    if _outside(repr(cval), dtype)[0] and (same or np.can_cast(image.dtype, dtype, "safe")):
         plain = _plain(image) if same else np.ascontiguousarray(image, dtype)
         if list(order) == sorted(order) or dtype.kind != "f":
             if _run_box(plain, out, spec, cval, largest, workers):
@@ -58,8 +67,8 @@ def box_extremes(
 
 
 def _run_box(image: np.ndarray, out: np.ndarray, spec: Spec, cval: float, largest: bool, workers: int | None) -> bool:
-    value = c_cast(np.array([cval], np.float64), out.dtype)[0]
-    key = ("box", spec, out.dtype.char, value.tobytes(), largest)
+    _, value, word = _outside(repr(cval), out.dtype)
+    key = ("box", spec, out.dtype.char, word, largest)
     job = _jobs.get(key, lambda: BoxExtremes(spec, out.dtype, value, largest))
     return job.execute(image, out, workers)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,7 +13,7 @@ from fastconv.core.threads import scratch, worker_count
 from fastconv.loops import rank_extremes
 from fastconv.loops.vec import lanes
 
-from .common import Bands, address, nones, token
+from .common import SERIAL_NS, Bands, address, nones, token
 from .geometry import Geometry, Spec
 
 __all__ = ["BoxExtremes"]
@@ -24,6 +25,14 @@ CHUNK = 32
 #: integers beyond this are not exact in float64, in which SciPy compares
 EXACT = 2**53
 _SLACK = rank_extremes.SLACK
+
+
+class _Kept(threading.local):
+    """What a thread keeps for a small image: the driver's arguments, and the memory whose addresses are among them."""
+
+    arguments: tuple[tuple, tuple] | None = None
+    flag: np.ndarray
+    memory: tuple[np.ndarray, ...]
 
 
 class BoxExtremes:
@@ -49,15 +58,29 @@ class BoxExtremes:
         if g.kx == 1 and g.pitch > 2 * TILE_BYTES:
             self.tile = TILE_BYTES // dtype.itemsize
         self.driver: Any = None
+        self.small = self.bands.cost <= SERIAL_NS and self.tile == g.n
+        self.kept = _Kept()
 
     def execute(self, image: np.ndarray, out: np.ndarray, workers: int | None) -> bool:
         """Fill ``out``; False where the image holds NaN or integers beyond 2**53, for which it is not right."""
+        if self.small:
+            return self._again(image, out)
         flag = np.zeros(1, np.int64)
         tasks = list(self._tasks(workers))
         self._run(image, out, flag, tasks[0])
         if len(tasks) > 1:
             rest = tasks[1:]
             run_tasks(lambda i: self._run(image, out, flag, rest[i]), len(rest), worker_count(workers))
+        return not flag[0]
+
+    def _again(self, image: np.ndarray, out: np.ndarray) -> bool:
+        """One call of the driver, all of its arguments but the arrays kept by this thread: they cost more than it."""
+        if self.kept.arguments is None:
+            self.kept.flag = np.zeros(1, np.int64)
+            self.kept.arguments = self._arguments(self.kept.flag, 0, self.geometry.rows, 0, self.geometry.n)
+        flag = self.kept.flag
+        flag[0] = 0
+        self._call(address(image), address(out), self.kept.arguments)
         return not flag[0]
 
     def _tasks(self, workers: int | None) -> Iterator[tuple[int, int, int, int]]:
@@ -67,11 +90,14 @@ class BoxExtremes:
                 yield y0, y1, x, min(n, x + self.tile)
 
     def _run(self, image: np.ndarray, out: np.ndarray, flag: np.ndarray, task: tuple[int, int, int, int]) -> None:
+        shift = task[2] * self.geometry.itemsize
+        self._call(address(image) + shift, address(out) + shift, self._arguments(flag, *task))
+
+    def _arguments(self, flag: np.ndarray, y0: int, y1: int, x0: int, x1: int) -> tuple[tuple, tuple]:
+        """What the driver takes between the image's address and the output's, and behind that."""
         g = self.geometry
-        y0, y1, x0, x1 = task
         size = g.itemsize
         n = x1 - x0
-        shift = x0 * size
         pitch = -(-n * size // 64) * 64 + _SLACK
         planes = len(self.outer) > 1
         rows = (self.chunk + g.ky if planes else 0) + (g.ky + 1 if self.blocks else 0)
@@ -80,12 +106,20 @@ class BoxExtremes:
         line = scratch("extremes_line", n * size + reach + _SLACK + 64, np.uint8)
         room = scratch("extremes_room", self.chunk + g.ky, np.int64)
         table = scratch("extremes_table", max(len(self.outer), g.ky + g.kx + 2), np.int64)
-        arguments = (
-            address(image) + shift, g.row_offset, address(self.constant), g.first_row, self.outer, g.ky, g.kx, g.step,
-            g.left, g.right, n, size, self.vector, address(out) + shift, g.pitch, y0, y1, g.plane, self.chunk,
-            address(line) + len(g.left) * size, address(strip), pitch, room, table, self.scan, address(flag),
-            self.row, self.ends,
+        if self.small:
+            self.kept.memory = (strip, line)
+        before = (
+            g.row_offset, address(self.constant), g.first_row, self.outer, g.ky, g.kx, g.step, g.left, g.right, n, size,
+            self.vector,
         )  # fmt: skip
+        after = (
+            g.pitch, y0, y1, g.plane, self.chunk, address(line) + len(g.left) * size, address(strip), pitch, room,
+            table, self.scan, address(flag), self.row, self.ends,
+        )  # fmt: skip
+        return before, after
+
+    def _call(self, source: int, target: int, arguments: tuple[tuple, tuple]) -> None:
+        before, after = arguments
         if self.driver is None:
-            self.driver = rank_extremes.extremes.compiled(*arguments)
-        self.driver(*arguments)
+            self.driver = rank_extremes.extremes.compiled(source, *before, target, *after)
+        self.driver(source, *before, target, *after)
