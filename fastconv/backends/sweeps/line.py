@@ -31,7 +31,9 @@ TILE = 512
 #: and the bytes of such a ring that the second-level cache holds.  Measured with 25 taps at 2048 x 2048: twice as fast
 WAY_BYTES = 4096
 MEETING = 12
-RING_BYTES = 640 * 1024
+#: rows that are copied wherever they lie: so many pages are slow to find
+MANY = 64
+RING_BYTES = 800 * 1024
 _NO_RING = np.zeros(1, np.uint8)
 #: vertical taps beyond which a sweep without horizontal ones goes tile by tile too
 TALL = 12
@@ -196,7 +198,8 @@ class LineSweep:
         middle = len(rows.offsets) // 2
         stride = int(rows.offsets[middle]) - int(rows.offsets[middle - 1])
         pitch = ((self.layout.n_in + SLACK) * rows.dtype.itemsize // 64 + 1) * 64
-        if slots * gcd(stride, WAY_BYTES) <= MEETING * WAY_BYTES or slots * pitch > RING_BYTES:
+        few = slots <= MANY and slots * gcd(stride, WAY_BYTES) <= MEETING * WAY_BYTES
+        if few or slots * pitch > RING_BYTES:
             return _NO_RING, 0, 0
         if pitch % 1024 < 128:
             pitch += 192
