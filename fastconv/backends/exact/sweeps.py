@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from functools import lru_cache
 from math import prod
 from typing import Any
@@ -30,6 +31,8 @@ _SLACK = 4 * _LANES
 _NEAR_BYTES = 36 * 1024
 #: bytes of it that the second-level cache holds
 _FAR_BYTES = 768 * 1024
+#: bytes of scratch that a step remembers
+_KEPT_BYTES = 64 * 1024
 #: taps up to which rows are unrolled for their number
 _UNROLLED = 3
 
@@ -77,6 +80,13 @@ def samples_behind(shape: tuple[int, ...], strides: tuple[int, ...], least: int)
     while axis > least and (shape[axis - 1] == 1 or strides[axis - 1] == strides[axis] * shape[axis]):
         axis -= 1
     return axis
+
+
+class _Kept(threading.local):
+    """The scratch memory of a small step, and where it lies: asking for it costs as much as a small image."""
+
+    memory: np.ndarray | None = None
+    at = 0
 
 
 class SweepStep:
@@ -160,6 +170,7 @@ class SweepStep:
         p[rows.P_TILE], p[rows.P_SLOTS] = self.tile, self.slots
         p[rows.P_PITCH], p[rows.P_MANY] = self.pitch, self.many
         self.parameters = p
+        self.kept = _Kept()
         nh = along.size if along is not None else 0
         #: nanoseconds for an output sample, roughly
         self.cost = 0.5 + 0.06 * nh + 0.06 * (nv if down is not None else 0)
@@ -204,8 +215,15 @@ class SweepStep:
         ]
 
     def run(self, source: int, target: int, task: Task) -> None:
-        room = scratch("exact", self.size, np.float64)
-        sweep(self.parameters, source, target, *task, address(room))
+        kept = self.kept
+        if kept.memory is None:
+            memory = scratch("exact", self.size, np.float64)
+            at = address(memory)
+            if memory.nbytes <= _KEPT_BYTES:
+                kept.memory, kept.at = memory, at
+        else:
+            at = kept.at
+        sweep(self.parameters, source, target, *task, at)
 
 
 def sweep(*arguments: Any) -> None:
