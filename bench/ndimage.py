@@ -1,7 +1,7 @@
 """fastconv.ndimage against scipy.ndimage, and scikit-image under `accelerate` against scikit-image: the same bytes
 first, then both in turn.
 
-    python bench/ndimage.py                                     every row, two threads, a few minutes
+    python bench/ndimage.py                                     every row, two threads: about ten minutes
     python bench/ndimage.py --rows gaussian --shapes 2048x2048  some of them
     python bench/ndimage.py --json bench/results/ndimage/threads2.json    and keep the figures for the README
 

@@ -35,6 +35,14 @@ def test_one_changed_byte_is_another_weight() -> None:
         assert store.get("kind", weight, total) == weight.sum()
 
 
+def test_others_with_the_same_sample_are_kept_in_their_turn() -> None:
+    store, weight = Repeated(1 << 20), np.zeros(4097)
+    for _ in range(2):
+        store.get("kind", weight, lambda given, keep: keep)
+    weight[1] = 1.0  # not among the sampled values
+    assert [store.get("kind", weight, lambda given, keep: keep) for _ in range(3)] == [False, True, True]
+
+
 def test_no_more_is_kept_than_the_limit() -> None:
     store = Repeated(100_000)
     weights = [np.full(5000, float(i)) for i in range(5)]

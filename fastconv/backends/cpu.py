@@ -15,8 +15,8 @@ import numpy as np
 
 from fastconv.core.dtypes import cast_into
 from fastconv.core.ir import Caps, Plan
+from fastconv.core.threads import SERIAL_NS, scratch, worker_count
 from fastconv.core.threads import run as run_tasks
-from fastconv.core.threads import scratch, worker_count
 from fastconv.loops import cpu_combine
 from fastconv.loops.vec import lanes
 
@@ -31,8 +31,7 @@ __all__ = ["CAPS", "execute"]
 SPECTRUM = "spectrum"
 CAPS = Caps("cpu", frozenset((*SWEEPS, SPECTRUM)))
 
-#: work that is not worth handing out, and the longest band (Ctrl-C is heard between bands), in nanoseconds
-SERIAL_NS = 150_000
+#: the longest band (Ctrl-C is heard between bands), in nanoseconds
 BAND_NS = 4_000_000
 #: bytes of scratch rows worked on at a time: a part of the second-level cache
 SCRATCH_BYTES = 512 * 1024

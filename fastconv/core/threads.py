@@ -30,10 +30,12 @@ import numpy as np
 from .cores import cores, environment_limit, in_dask_task, quota_limit
 from .errors import bad_type, bad_value
 
-__all__ = ["checked_workers", "in_task", "release_scratch", "run", "scratch", "worker_count"]
+__all__ = ["SERIAL_NS", "checked_workers", "in_task", "release_scratch", "run", "scratch", "worker_count"]
 
 #: a scratch array above this is handed out but not kept
 KEPT_BYTES = 64 * 2**20
+#: work that is not worth handing out to another thread, in nanoseconds
+SERIAL_NS = 150_000
 _ALIGNMENT = 64
 #: how long a fork waits for this pool's threads to leave
 _FORK_PATIENCE = 0.05

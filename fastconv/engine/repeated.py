@@ -40,7 +40,9 @@ class Repeated:
             self._found.move_to_end(sampled)
         if entry is not None and _same(entry[0], weight):
             return entry[1]
-        if not seen or entry is not None:  # new, or others with the same sample
+        if not seen or entry is not None:  # new, or others with the same sample: these may come again
+            with self._lock:
+                self._found[sampled] = None
             self._trim()
             return make(weight, False)
         copy = weight.copy()

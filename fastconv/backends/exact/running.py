@@ -12,13 +12,13 @@ import numpy as np
 from fastconv.backends.sweeps.common import nones, token
 from fastconv.core.address import address
 from fastconv.core.border import reads_constant, source_index
-from fastconv.core.threads import run as run_tasks
-from fastconv.core.threads import scratch, worker_count
+from fastconv.core.threads import scratch
 from fastconv.loops import exact_running as loops
 from fastconv.loops.vec import lanes
 
+from .job import Job
 from .sweeps import NATIVE, loader
-from .tables import SERIAL_NS, Keeper, c_strides, offsets, parts, ranges
+from .tables import Keeper, c_strides, offsets, ranges
 
 __all__ = ["Box", "RunningJob"]
 
@@ -42,7 +42,7 @@ class Box(NamedTuple):
     mode: str
 
 
-class RunningJob:
+class RunningJob(Job):
     """`scipy.ndimage.uniform_filter1d` for each box in turn, into C-contiguous outputs of one dtype.
 
     The first box reads the image, each further one what the one before has left in the output.  Every pass keeps
@@ -55,35 +55,12 @@ class RunningJob:
         out: np.dtype, cval: float,
     ) -> None:  # fmt: skip
         out_strides = c_strides(shape, out.itemsize)
-        self.passes: list[_Down | _Along] = []
+        passes: list[_Down | _Along] = []
         for i, box in enumerate(boxes if prod(shape) else ()):
             reads, dtype = (out_strides, out) if i else (strides, source)
             maker = _Down if _runs_down(box, shape, reads, dtype, out, in_place=i > 0) else _Along
-            self.passes.append(maker(box, shape, reads, out_strides, dtype, out, cval, in_place=i > 0))
-        self.shared: dict[int, list[list[_Task]]] = {}
-        self.warm = False
-
-    def execute(self, image: np.ndarray, out: np.ndarray, workers: int | None = None) -> None:
-        """Fill ``out``, which shares no memory with the image."""
-        source, target = address(image), address(out)
-        for i, one in enumerate(self.passes):
-            if one.cost <= SERIAL_NS:
-                one.run(source, target, one.whole)
-            else:
-                limit = worker_count(workers)
-                tasks = self._tasks(i, limit)
-                if not self.warm:  # the driver is compiled on the caller's thread
-                    one.run(source, target, tasks[0])
-                    tasks = tasks[1:]
-                run_tasks(lambda k, at=source, one=one, tasks=tasks: one.run(at, target, tasks[k]), len(tasks), limit)  # type: ignore[misc]
-            source = target
-        self.warm = True
-
-    def _tasks(self, i: int, workers: int) -> list[_Task]:
-        found = self.shared.get(workers)
-        if found is None:
-            found = self.shared[workers] = [one.tasks(parts(one.cost, workers)) for one in self.passes]
-        return found[i]
+            passes.append(maker(box, shape, reads, out_strides, dtype, out, cval, in_place=i > 0))
+        super().__init__(passes)
 
 
 def _sample_step(axis: int, shape: tuple[int, ...], strides: tuple[int, ...]) -> int:

@@ -17,7 +17,7 @@ from fastconv.loops import exact_rows as rows
 from fastconv.loops.vec import lanes
 
 from .steps import Finish, Step, fold
-from .tables import Task, offsets, ranges, spread
+from .tables import Keeper, Task, c_strides, offsets, ranges, spread
 
 __all__ = ["NATIVE", "SweepStep", "loader"]
 
@@ -99,14 +99,15 @@ class SweepStep:
         self.step = step
         down, along = step.down, step.along
         itemsize = out.itemsize
-        out_strides = tuple(itemsize * prod(shape[i + 1 :]) for i in range(len(shape)))
+        out_strides = c_strides(shape, itemsize)
         if along is not None:
             first = along.axis
         else:
             assert down is not None
             first = samples_behind(shape, strides, down.axis + 1)
         self.n_line = prod(shape[first:])
-        self._keep: list[Any] = []
+        self._keep = Keeper()
+        put = self._keep.address
         row_axis = down.axis if down is not None else -1
         others = [i for i in range(first) if i != row_axis]
         src_units = offsets(tuple(shape[i] for i in others), tuple(strides[i] for i in others))
@@ -139,19 +140,19 @@ class SweepStep:
         )
         self._shape_room(nv, down is not None)
         p = np.zeros(rows.P_COUNT, np.int64)
-        p[rows.P_UNIT_SRC], p[rows.P_UNIT_OUT] = self._address(src_units), self._address(out_units)
-        p[rows.P_ROW_OFFSET], p[rows.P_COLUMN] = self._address(row_offset), self._address(column)
+        p[rows.P_UNIT_SRC], p[rows.P_UNIT_OUT] = put(src_units), put(out_units)
+        p[rows.P_ROW_OFFSET], p[rows.P_COLUMN] = put(row_offset), put(column)
         p[rows.P_SRC_STEP] = strides[-1]
         p[rows.P_OUT_ROW], p[rows.P_OUT_SIZE] = out_row, itemsize
         p[rows.P_BEFORE], p[rows.P_N_LINE], p[rows.P_REACH], p[rows.P_STEP] = before, self.n_line, self.reach, inner
         p[rows.P_NV] = nv
-        p[rows.P_CVAL] = self._address(np.array([cval], np.float64))
+        p[rows.P_CVAL] = put(np.array([cval], np.float64))
         p[rows.P_LOAD] = loader(source)
         p[rows.P_CONSTANT_COLUMNS] = constant_columns
         p[rows.P_DIRECT], p[rows.P_ALL] = self.direct, step.in_place and down is not None
         if down is not None:
             taps = down.taps
-            p[rows.P_WV] = self._address(taps)
+            p[rows.P_WV] = put(taps)
             to_line = along is not None and not step.along_first
             last = Finish.STORE if to_line else finish
             kind = (native, to_line, int(last), _unrolled(nv), fold(taps))
@@ -159,7 +160,7 @@ class SweepStep:
             p[rows.P_DOWN_MANY] = _down(*kind, self.many) if self.many > 1 else 0
         if along is not None:
             taps = along.taps
-            p[rows.P_WH], p[rows.P_NH] = self._address(taps), along.size
+            p[rows.P_WH], p[rows.P_NH] = put(taps), along.size
             last = Finish.STORE if step.along_first else finish
             place = rows.P_FIRST if step.along_first else rows.P_ALONG
             p[place] = _along(native, step.along_first, int(last), _unrolled(along.size), fold(taps), inner == 1)
@@ -172,13 +173,8 @@ class SweepStep:
         self.parameters = p
         self.kept = _Kept()
         nh = along.size if along is not None else 0
-        #: nanoseconds for an output sample, roughly
-        self.cost = 0.5 + 0.06 * nh + 0.06 * (nv if down is not None else 0)
-
-    def _address(self, array: np.ndarray) -> int:
-        array = np.ascontiguousarray(array)
-        self._keep.append(array)
-        return address(array)
+        self.cost = prod(shape) * (0.5 + 0.06 * nh + 0.06 * (nv if down is not None else 0))
+        self.whole: Task = (0, self.n_units, 0, self.n_rows, 0, self.n_line)
 
     def _shape_room(self, nv: int, down: bool) -> None:
         """Rows of the ring, outputs at a time, samples of a tile."""

@@ -8,13 +8,10 @@ import numpy as np
 
 from fastconv.core.address import address
 
-__all__ = ["NEAR", "SERIAL_NS", "TASK_NS", "Keeper", "Task", "c_strides", "offsets", "parts", "ranges", "spread"]
+__all__ = ["NEAR", "Keeper", "Task", "c_strides", "offsets", "ranges", "spread"]
 
 #: samples behind an axis up to which a pass runs along the line although the axis is not the last
 NEAR = 16
-#: work that is not worth handing out, and the longest task (Ctrl-C is heard between tasks), in nanoseconds
-SERIAL_NS = 150_000
-TASK_NS = 4_000_000
 #: (units, rows, samples) of a task, each as a range
 Task = tuple[int, int, int, int, int, int]
 
@@ -56,8 +53,3 @@ def ranges(n: int, parts: int, step: int) -> list[tuple[int, int]]:
     each = -(-n // parts)
     each = -(-each // step) * step
     return [(a, min(n, a + each)) for a in range(0, n, each)]
-
-
-def parts(cost: float, workers: int) -> int:
-    """In how many tasks work of ``cost`` nanoseconds is handed out."""
-    return max(-(-int(cost) // TASK_NS), min(4 * workers, int(cost) // SERIAL_NS + 1))

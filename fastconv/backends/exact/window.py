@@ -11,13 +11,13 @@ import numpy as np
 from fastconv.backends.sweeps.common import nones, token
 from fastconv.core.address import address
 from fastconv.core.border import source_index
-from fastconv.core.threads import run as run_tasks
-from fastconv.core.threads import scratch, worker_count
+from fastconv.core.threads import scratch
 from fastconv.loops import exact_windows as loops
 from fastconv.loops.vec import lanes
 
+from .job import Job
 from .sweeps import loader
-from .tables import NEAR, SERIAL_NS, Keeper, Task, c_strides, offsets, parts, ranges, spread
+from .tables import NEAR, Keeper, Task, c_strides, offsets, ranges, spread
 
 __all__ = ["WindowJob"]
 
@@ -44,13 +44,8 @@ def _sum_many(out: np.dtype, many: int) -> int:
     )
 
 
-class WindowJob:
-    """`scipy.ndimage.correlate` on images of one shape, dtype and strides, into C-contiguous outputs of one dtype.
-
-    weights: float64, as many axes as the image; before: padding in front of each axis (size // 2 + origin); modes: the
-    border table's word for each axis; cval: what lies outside, a double.  The sum starts at 0.0 and takes the weights
-    that are not zero in C order: a product is rounded, then added.  The sum is cast once, as C casts it.
-    """
+class _Windows:
+    """The one pass of a `WindowJob`."""
 
     def __init__(
         self, weights: np.ndarray, before: tuple[int, ...], modes: tuple[str, ...], shape: tuple[int, ...],
@@ -118,26 +113,8 @@ class WindowJob:
         #: nanoseconds, roughly
         self.cost = prod(shape) * (0.4 + 0.4 * len(slabs) + 0.08 * len(x))
         self.whole: Task = (0, self.n_units, 0, self.n_rows, 0, self.n_line)
-        self.shared: dict[int, list[Task]] = {}
-        self.warm = False
 
-    def execute(self, image: np.ndarray, out: np.ndarray, workers: int | None = None) -> None:
-        """Fill ``out``, which shares no memory with the image."""
-        source, target = address(image), address(out)
-        if self.cost <= SERIAL_NS:
-            self._run(source, target, self.whole)
-            return
-        workers = worker_count(workers)
-        tasks = self.shared.get(workers)
-        if tasks is None:
-            tasks = self.shared[workers] = self._tasks(parts(self.cost, workers))
-        if not self.warm:  # the driver is compiled on the caller's thread
-            self._run(source, target, tasks[0])
-            tasks = tasks[1:]
-            self.warm = True
-        run_tasks(lambda k: self._run(source, target, tasks[k]), len(tasks), workers)
-
-    def _tasks(self, wanted: int) -> list[Task]:
+    def tasks(self, wanted: int) -> list[Task]:
         """About ``wanted`` parts: units first, then rows, then samples of a row."""
         units = min(self.n_units, wanted)
         more = -(-wanted // units)
@@ -151,9 +128,24 @@ class WindowJob:
             for x in ranges(self.n_line, pieces, self.tile)
         ]
 
-    def _run(self, source: int, target: int, task: Task) -> None:
+    def run(self, source: int, target: int, task: Task) -> None:
         room = scratch("exact_window", self.size, np.float64)
         _driver(self.parameters, source, target, *task, address(room))
+
+
+class WindowJob(Job):
+    """`scipy.ndimage.correlate` on images of one shape, dtype and strides, into C-contiguous outputs of one dtype.
+
+    weights: float64, as many axes as the image; before: padding in front of each axis (size // 2 + origin); modes: the
+    border table's word for each axis; cval: what lies outside, a double.  The sum starts at 0.0 and takes the weights
+    that are not zero in C order: a product is rounded, then added.  The sum is cast once, as C casts it.
+    """
+
+    def __init__(
+        self, weights: np.ndarray, before: tuple[int, ...], modes: tuple[str, ...], shape: tuple[int, ...],
+        strides: tuple[int, ...], source: np.dtype, out: np.dtype, cval: float,
+    ) -> None:  # fmt: skip
+        super().__init__([_Windows(weights, before, modes, shape, strides, source, out, cval)])
 
 
 def _driver(*arguments: Any) -> None:

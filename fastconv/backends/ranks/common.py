@@ -5,12 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from fastconv.core.address import address
-from fastconv.core.threads import worker_count
+from fastconv.core.threads import SERIAL_NS, worker_count
 
 __all__ = ["Bands", "address", "nones", "token"]
 
-#: work that is not worth handing out, and the longest band (Ctrl-C is heard between bands), in nanoseconds
-SERIAL_NS = 150_000
+#: the longest band (Ctrl-C is heard between bands), in nanoseconds
 BAND_NS = 3_000_000
 
 

@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
+from fastconv.core.threads import SERIAL_NS, scratch, worker_count
 from fastconv.core.threads import run as run_tasks
-from fastconv.core.threads import scratch, worker_count
 from fastconv.loops import rank_extremes
 from fastconv.loops.vec import lanes
 
-from .common import SERIAL_NS, Bands, address, nones, token
+from .common import Bands, address, nones, token
 from .geometry import Geometry, Spec
 
 __all__ = ["BoxExtremes"]
