@@ -19,11 +19,27 @@ def _signature(n, *tokens):
     return types.void(*[types.intp] * n, *tokens)
 
 
+def ordered_sums(e, fold, taps, out, sample, weights):
+    """Sums over ``taps`` taps for each of ``out`` outputs: ``sample(k, r)`` is tap k's vector for output r."""
+    sums = [e.zero() for _ in range(out)]
+    join = e.add if fold == 1 else e.sub
+    middle = taps // 2
+    alone = range(taps) if not fold else range(middle, middle + 1) if fold == 1 else ()
+    for k in alone:
+        sums = [e.fma(sample(k, r), weights(k), s) for r, s in enumerate(sums)]
+    for k in range(1, middle + 1) if fold else ():
+        both = [join(sample(middle + k, r), sample(middle - k, r)) for r in range(out)]
+        sums = [e.fma(x, weights(middle + k), s) for x, s in zip(both, sums, strict=True)]
+    return sums
+
+
 def _accumulate(e, fold, taps, n, out, sample, weight):
     """Sums over taps for each of ``out`` outputs: ``sample(k, r)`` is tap k's vector for output r.
 
     ``k`` is a pair ``(base, j)``: an LLVM tap number (or None) plus a number known now.
     """
+    if taps:
+        return ordered_sums(e, fold, taps, out, lambda k, r: sample((None, k), r), lambda k: weight((None, k)))
     b = e.b
     sums = [e.zero() for _ in range(out)]
 
@@ -36,20 +52,6 @@ def _accumulate(e, fold, taps, n, out, sample, weight):
     def pair(sums, high, low, j):  # taps high + j and low - j share a weight
         w = weight((high, j))
         return [e.fma(join(sample((high, j), r), sample((low, -j), r)), w, s) for r, s in enumerate(sums)]
-
-    if taps:
-        middle = taps // 2
-        if not fold:
-            for k in range(taps):
-                sums = tap(sums, (None, k))
-            return sums
-        if fold == 1:
-            sums = tap(sums, (None, middle))
-        for k in range(1, middle + 1):
-            w = weight((None, middle + k))
-            both = [join(sample((None, middle + k), r), sample((None, middle - k), r)) for r in range(out)]
-            sums = [e.fma(x, w, s) for x, s in zip(both, sums, strict=True)]
-        return sums
 
     # a count known at run time: CHUNK at a time, then one at a time
     one, chunk = e.const(1), e.const(CHUNK)
@@ -307,4 +309,4 @@ def call_row(typingctx, function, arguments):
     return types.void(types.intp, arguments), codegen
 
 
-__all__ = ["call_row", "fetch", "horizontal", "move", "scatter", "vertical", "window", "window_block"]
+__all__ = ["call_row", "fetch", "horizontal", "move", "ordered_sums", "scatter", "vertical", "window", "window_block"]

@@ -58,7 +58,7 @@ def horizontal_row(line, step, w, n, out, samples):
 def fused(
     src, row_offset, constant_row, first_row, row_step, shared, wv, wh, step, before, left, right, least, n_in,
     out, out_offset, n_out, src_size, out_size, y0, y1, tile, lines, pitch, rows, ring, slots, ring_pitch, outside,
-    vertical4, vertical1, horizontal1,
+    vertical4, vertical1, horizontal1, march, edge, vector,
 ):  # fmt: skip
     """Output rows y0..y1 of a separable filter.
 
@@ -71,6 +71,8 @@ def fused(
     ring: scratch of ``slots`` rows ``ring_pitch`` bytes apart that source rows are copied into (slots == 0: they are
     read where they lie); src_size, out_size: bytes of a sample.
     horizontal1 == 0: no horizontal taps, the vertical sums go straight to the output.
+    march: function of four rows (0: none) for all outputs but some of the first and last ``edge``; its vectors have
+    ``vector`` samples.
     """
     nv = wv.size
     nh = wh.size
@@ -104,8 +106,20 @@ def fused(
             call_row(function, (table, wv.ctypes.data, nv, 0, n_out, out + out_offset[y], pace))
             y += many
             continue
-        for x0 in range(0, n_out, tile):
-            m = min(tile, n_out - x0)
+        begin = end = n_out  # of the outputs that march; those at the ends of the row are written again
+        if march and many == 4:
+            for r in range(4):
+                rows[nv + 3 + r] = out + out_offset[y + r]
+            outs = table + (nv + 3) * 8
+            aligned = -rows[0] % (vector * src_size) // src_size
+            m = min(n_out, n_in + before - reach) - before
+            call_row(march, (table, 0, wv.ctypes.data, wh.ctypes.data, outs, before * out_size, m, aligned))
+            begin, end = edge, n_out - edge
+        x0 = 0
+        while x0 < n_out:
+            if x0 == begin:
+                x0 = end
+            m = min(tile, (begin if x0 < begin else n_out) - x0)
             start = x0 - before  # source sample at the line's beginning
             stop = start + m + reach
             a = max(start, 0)
@@ -113,7 +127,7 @@ def fused(
             if x0 == 0:
                 b = max(b, least)
             if b > a:
-                for r in range(many if y + 2 * many <= y1 and slots == 0 else 0):
+                for r in range(many if y + 2 * many <= y1 and slots == 0 and march == 0 else 0):
                     offset = row_offset[first_row[y + many + r] + (nv - 1) * row_step]
                     if offset != CONSTANT_ROW:
                         for line_at in range(a * src_size, b * src_size, 64):
@@ -128,11 +142,12 @@ def fused(
                     e = right[p - n_in]
                     lines[at + p - start] = outside if e < 0 else lines[at + e - start]
                 to = out + out_offset[y + r] + x0 * out_size
-                if y + many + r < y1:
+                if y + many + r < y1 and march == 0:
                     following = out + out_offset[y + many + r] + x0 * out_size
                     for line_at in range(0, m * out_size, 64):
                         ahead(following + line_at, ONE)
                 call_row(horizontal1, (line + at * size, step, wh.ctypes.data, nh, to, m))
+            x0 += m
         y += many
 
 

@@ -52,18 +52,42 @@ def window_rows(table, w, columns, taps, slices, outs, samples):
 
 
 @helper
+def _marched(
+    src, row_offset, constant_row, first, w, table, out, out_offset, samples, y, spread, src_size, march, deep, vector,
+):  # fmt: skip
+    """Four output rows from y on, ``spread`` rows apart."""
+    at = table.ctypes.data
+    for p in range(deep + 3):
+        offset = row_offset[first + p * spread]
+        table[p] = constant_row if offset == CONSTANT_ROW else src + offset
+    outs = at + 8 * (deep + 3)
+    for r in range(4):
+        table[deep + 3 + r] = out + out_offset[y + r * spread]
+    begin = -table[0] % (vector * src_size) // src_size
+    call_row(march, (at, 0, w.ctypes.data, outs, 0, samples, begin))
+
+
+@helper
 def _rows(
     src, row_offset, constant_row, first_row, tap_row, tap_byte, w, table, out, out_offset, samples, n, row,
-    columns, taps, spread, block, row_block,
+    columns, taps, spread, block, row_block, src_size, march, deep, vector,
 ):  # fmt: skip
     """Every output row: where each tap begins, then the row function over ``samples`` outputs.
 
     columns, taps: of a dense kernel, samples of one of its rows and of one of its slices; then ``block`` outputs that
     lie ``spread`` rows apart, as the kernel's own rows do, are summed together by ``row_block`` (0: no such kernel).
+    march: function of four rows (0: none) of a kernel of ``deep`` rows, in vectors of ``vector`` samples.
     """
     at = table.ctypes.data
     y = 0
     while y < n:
+        last = y + 4 * spread - 1
+        if march and last < n and first_row[last] == first_row[y] + 4 * spread - 1:
+            for start in range(y, y + spread):
+                _marched(src, row_offset, constant_row, first_row[start], w, table, out, out_offset, samples, start,
+                         spread, src_size, march, deep, vector)  # fmt: skip
+            y += 4 * spread
+            continue
         last = y + block * spread - 1  # of a group of as many blocks as rows lie between the kernel's
         if row_block and last < n and first_row[last] == first_row[y] + block * spread - 1:
             for start in range(y, y + spread):
@@ -88,17 +112,21 @@ def _rows(
 
 
 @loop
-def gather_column(src, offsets, n, column, strip, outside):
-    """strip[p] = sample ``column`` of the padded row at src + offsets[p], p < n.
+def gather_columns(src, offsets, n, columns, many, strip, pitch, outside):
+    """strip[j * pitch + p] = sample columns[j] of the padded row at src + offsets[p], p < n, j < many.
 
-    offsets: address of an int64 table; constant rows and column -1 take the value at address ``outside``.
+    offsets, columns: addresses of int64 tables; constant rows and column -1 take the value at address ``outside``.
+    Row by row: what is read of a row lies together, and rows may lie where one pushes the other out of the cache.
     """
     for p in range(n):
         offset = fetch(offsets + 8 * p, np.int64)
-        if column < 0 or offset == CONSTANT_ROW:
-            move(outside, strip + p * ACC_SIZE, ACC, ACC)
-        else:
-            move(src + offset + column * SRC_SIZE, strip + p * ACC_SIZE, SRC, ACC)
+        for j in range(many):
+            column = fetch(columns + 8 * j, np.int64)
+            to = strip + (j * pitch + p) * ACC_SIZE
+            if column < 0 or offset == CONSTANT_ROW:
+                move(outside, to, ACC, ACC)
+            else:
+                move(src + offset + column * SRC_SIZE, to, SRC, ACC)
 
 
 @helper
@@ -114,24 +142,27 @@ def _edge(
     base = strip.ctypes.data
     size = strip.itemsize
     outside = base + (strip.size - 1) * size
-    for j in range(columns.size):
-        at = base + j * pitch * size
-        call_row(gather, (src, row_offset.ctypes.data + 8 * p0, p1 - p0, columns[j], at, outside))
+    call_row(gather, (src, row_offset.ctypes.data + 8 * p0, p1 - p0, columns.ctypes.data, columns.size, base, pitch,
+                      outside))  # fmt: skip
     sums = base + columns.size * pitch * size
     rows = first_row[n - 1] - p0 + 1
     for x in range(end - begin):
         for t in range(w.size):
             table[t] = base + ((x + tap_column[t]) * pitch + tap_row[t]) * size
-        call_row(row_strip, (table.ctypes.data, w.ctypes.data, w.size, sums, rows))
-        to = out + (begin + x) * out_size
-        call_row(scatter, (sums - p0 * size, first_row.ctypes.data, to, out_offset.ctypes.data, n))
+        call_row(row_strip, (table.ctypes.data, w.ctypes.data, w.size, sums + x * pitch * size, rows))
+    to = out + begin * out_size
+    call_row(scatter, (sums - p0 * size, pitch, end - begin, first_row.ctypes.data, to, out_offset.ctypes.data, n))
 
 
 @loop
-def scatter_column(sums, index, out, offset, n):
-    """out + offset[y] = sums[index[y]], converted, for y < n; index and offset are addresses of int64 tables."""
+def scatter_columns(sums, pitch, many, index, out, offset, n):
+    """Sample x at out + offset[y] becomes sums[x * pitch + index[y]], converted, for x < many and y < n.
+
+    index, offset: addresses of int64 tables.
+    """
     for y in range(n):
-        scatter(sums, index + 8 * y, out, offset + 8 * y, ACC, OUT)
+        for x in range(many):
+            scatter(sums + x * pitch * ACC_SIZE, index + 8 * y, out + x * OUT_SIZE, offset + 8 * y, ACC, OUT)
 
 
 @loop
@@ -139,15 +170,16 @@ def direct(
     src, row_offset, constant_row, src_size, first_row, tap_row, tap_column, w, table, out, out_offset, out_size,
     low, high, n_full, before, left, right, strip, pitch, outside, n, p0, p1,
     columns, taps, spread, block, row_inside, row_block, row_strip, gather, scatter,
+    march, deep, vector,
 ):  # fmt: skip
     """n output rows of ``n_full`` sums each, row y written at out + out_offset[y].
 
     src: address of the source; row_offset: byte offset of every padded row from there (CONSTANT_ROW:
     ``constant_row``); first_row[y]: padded row of tap row 0; tap_row, tap_column, w: each tap's rows and samples from
     there and its weight; table: scratch for their addresses and those of a block; columns, taps, spread, block,
-    row_block: see `_rows`; low, high: the outputs whose taps all lie inside a row; left, right: source samples of the
-    padded strips that the others read; strip: scratch for one strip of padded rows p0..p1, ``pitch`` samples a column,
-    a column of sums, and at its end ``outside``, what lies outside rows.
+    row_block, march, deep, vector: see `_rows`; low, high: the outputs whose taps all lie inside a row;
+    left, right: source samples of the padded strips that the others read; strip: scratch for one strip of padded rows
+    p0..p1, ``pitch`` samples a column, their columns of sums, and at its end ``outside``, what lies outside rows.
     """
     if high > low:
         scaled = np.empty(tap_column.size, np.int64)
@@ -155,7 +187,8 @@ def direct(
             scaled[t] = tap_column[t] * src_size
         start = src + (low - before) * src_size
         _rows(start, row_offset, constant_row, first_row, tap_row, scaled, w, table, out + low * out_size,
-              out_offset, high - low, n, row_inside, columns, taps, spread, block, row_block)  # fmt: skip
+              out_offset, high - low, n, row_inside, columns, taps, spread, block, row_block, src_size,
+              march, deep, vector)  # fmt: skip
     strip[strip.size - 1] = outside
     if left.size:
         _edge(src, row_offset, first_row, tap_row, tap_column, w, table, out, out_offset, out_size, 0, low, left,
@@ -165,4 +198,4 @@ def direct(
               strip, pitch, n, p0, p1, row_strip, gather, scatter)  # fmt: skip
 
 
-__all__ = ["direct", "gather_column", "scatter_column", "window_row", "window_rows"]
+__all__ = ["direct", "gather_columns", "scatter_columns", "window_row", "window_rows"]

@@ -18,6 +18,7 @@ from fastconv.loops import box_bytes, cpu_separable
 from fastconv.loops.vec import lanes
 
 from .common import Call, Target, fold, nones, rows_needed_by, sums_dtype, token, unrolled
+from .march import NO_MARCH, March, separable_march
 from .stages import RowStages, runs, vertical
 
 __all__ = ["LineSweep"]
@@ -51,6 +52,7 @@ class _Ready:
     vertical1: int
     horizontal: int
     stages: dict[str, int]
+    march: March = NO_MARCH
     driver: Callable[..., None] | None = None
 
 
@@ -105,7 +107,8 @@ class LineSweep:
                 UNIT=nones(int(self._step == 1)),
             )
         taps = self.row_taps.astype(sums), self.column_taps.astype(sums)
-        return _Ready(sums, *taps, sums.type(self.outside), vertical4, vertical1, horizontal, stages)
+        march = separable_march(self.layout, *taps, source, sums, target) if self._shared and horizontal else NO_MARCH
+        return _Ready(sums, *taps, sums.type(self.outside), vertical4, vertical1, horizontal, stages, march)
 
     def _means_of_bytes(self, stages: dict[str, int]) -> _Ready:
         """Sums of bytes in 16 bits; the numbers that divide them lie behind the column's taps."""
@@ -171,7 +174,7 @@ class LineSweep:
         width = self._width(ready)
         tile, pitch = self.tiles[min(4, ready.sums.itemsize)]
         lines = scratch("lines", 4 * pitch, ready.sums)[: 4 * pitch]
-        n = len(self.row_taps) + 4
+        n = len(self.row_taps) + 7
         table = scratch("table", n, np.int64)[:n]
         before = (
             rows.offsets, rows.constant, first, self._row_step, int(self._shared), ready.row_taps,
@@ -180,7 +183,7 @@ class LineSweep:
         after = (
             offsets, min(width, layout.n_full - x), rows.dtype.itemsize, target.dtype.itemsize, 0, len(first),
             tile, lines, pitch, table, *self._ring(rows), ready.outside,
-            ready.vertical4, ready.vertical1, ready.horizontal,
+            ready.vertical4, ready.vertical1, ready.horizontal, *ready.march.arguments,
         )  # fmt: skip
         source, out = rows.base + x * rows.dtype.itemsize, target.base + x * target.dtype.itemsize
         if ready.driver is None:

@@ -16,6 +16,7 @@ from fastconv.loops import cpu_window
 from fastconv.loops.vec import lanes, vector_bytes
 
 from .common import Call, Target, nones, rows_needed_by, sums_dtype, token
+from .march import MOST, NO_MARCH, March, dense_shape
 
 __all__ = ["WindowSweep"]
 
@@ -31,6 +32,7 @@ class _Ready:
     weights: np.ndarray
     outside: Any
     functions: tuple[int, int, int, int, int]
+    march: March = NO_MARCH
     driver: Callable[..., None] | None = None
 
 
@@ -60,13 +62,18 @@ class WindowSweep:
         low = min(layout.before, layout.n_full)
         high = max(low, min(layout.n_full, layout.n_in + layout.before - layout.reach))
         # bytes may be summed in int16, whose vectors hold the most lanes
-        if high - low < 2 * lanes(2 if layout.problem.image_dtype.itemsize == 1 else acc.itemsize):
+        narrowest = 2 if layout.problem.image_dtype.itemsize == 1 else acc.itemsize
+        shape = dense_shape(layout, sweep.kernel, sweep.axes)
+        self.shape = shape if shape and high - low >= shape.least(narrowest) else None
+        if high - low < 2 * lanes(narrowest):
             low = high = layout.n_full
         #: outputs whose taps all lie inside a row; the others read a padded copy of their strip
         self.inside = (low, high)
         self.left = layout.columns[: low + layout.reach].copy() if low else _NOTHING
         self.right = layout.columns[high : layout.n_full + layout.reach].copy() if high < layout.n_full else _NOTHING
+        #: columns that a strip reads, and columns of sums behind them
         self.strip_columns = max(len(self.left), len(self.right))
+        self.edge_columns = max(low, layout.n_full - high)
         self.outside = layout.problem.cval
 
     def rows_needed(self, y0: int, y1: int) -> tuple[int, int]:
@@ -87,21 +94,26 @@ class WindowSweep:
 
         low, high = self.inside
         inside = block = strip = gather = scatter = 0
+        march = NO_MARCH
         if high > low:
             inside = cpu_window.window_row.address(LANES=size, **kinds(source, target))
-            vectors = BLOCKS.get(self.block, 0)
+            march = self.shape.march(source, acc, target) if self.shape else NO_MARCH
+            vectors = 0 if march.function else BLOCKS.get(self.block, 0)
             if vectors and high - low >= vectors * size:
                 block = cpu_window.window_rows.address(
                     TILE=vectors * size, ROWS=nones(self.block), VECTORS=nones(vectors), **kinds(source, target)
                 )
         if self.strip_columns:
             strip = cpu_window.window_row.address(LANES=size, **kinds(acc, acc))
-            gather = cpu_window.gather_column.address(
-                SRC=token(source), ACC=token(acc), SRC_SIZE=source.itemsize, ACC_SIZE=acc.itemsize
+            sizes = {"ACC_SIZE": acc.itemsize}
+            gather = cpu_window.gather_columns.address(
+                SRC=token(source), ACC=token(acc), SRC_SIZE=source.itemsize, **sizes
             )
-            scatter = cpu_window.scatter_column.address(ACC=token(acc), OUT=token(target))
+            scatter = cpu_window.scatter_columns.address(
+                ACC=token(acc), OUT=token(target), OUT_SIZE=target.itemsize, **sizes
+            )
         functions = (inside, block, strip, gather, scatter)
-        return _Ready(acc, self.weights.astype(acc), acc.type(self.outside), functions)
+        return _Ready(acc, self.weights.astype(acc), acc.type(self.outside), functions, march)
 
     def run(self, ready: _Ready, rows: Rows, target: Target, y0: int, y1: int) -> None:
         self.call(ready, rows, target, y0, y1)(0, 0)
@@ -110,13 +122,14 @@ class WindowSweep:
         layout = self.layout
         acc = ready.sums
         slices = len(self.weights) // self.taps if self.taps else 0
-        n = len(self.weights) + (self.block - 1) * self.columns * slices + self.block + 1
+        n = len(self.weights) + (self.block - 1) * self.columns * slices + self.block + 1 + MOST + 7
         low, high = self.inside
         first = layout.first_row[y0:y1] - rows.start if rows.start else layout.first_row[y0:y1]
         p0, p1 = self.rows_needed(y0, y1)
         # an odd number of cache lines a column, so that neighbouring columns do not compete for one set
         pitch = ((p1 - p0 + SLACK) // 16 | 1) * 16
-        strip = scratch("strip", (self.strip_columns + 1) * pitch + SLACK, acc) if self.strip_columns else _nothing(acc)
+        columns = self.strip_columns + self.edge_columns
+        strip = scratch("strip", columns * pitch + SLACK, acc) if self.strip_columns else _nothing(acc)
         before = (
             rows.offsets, rows.constant, rows.dtype.itemsize, first, self.tap_row, self.tap_column,
             ready.weights, scratch("table", n, np.int64)[:n],
@@ -125,7 +138,7 @@ class WindowSweep:
             target.rows(y0, y1), target.dtype.itemsize,
             low, high, layout.n_full, layout.before, self.left, self.right, strip, pitch, ready.outside,
             y1 - y0, p0 - rows.start, p1 - rows.start, self.columns, self.taps, self.spread, self.block,
-            *ready.functions,
+            *ready.functions, *ready.march.arguments,
         )  # fmt: skip
         if ready.driver is None:
             ready.driver = cpu_window.direct.compiled(rows.base, *before, target.base, *after)

@@ -1,0 +1,145 @@
+"""Small kernels that four rows march through in registers: widths around its steps, alignments, seams, memory's end."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from scipy import ndimage
+
+import fastconv as fc
+
+RANDOM = np.random.default_rng(91)
+MODES = ["reflect", "mirror", "nearest", "wrap", "constant"]
+WIDTHS = [47, 48, 63, 64, 65, 79, 80, 97, 113, 130, 161, 203, 258]
+RANKS_ONE = [(3, 3), (2, 3), (3, 2), (9, 9), (5, 4), (9, 2), (3, 9)]
+DENSE = [(3, 3), (2, 2), (5, 5), (7, 7), (3, 7), (6, 2), (4, 5)]
+
+
+def exact(image: np.ndarray, kernel: np.ndarray, **options: object) -> tuple[np.ndarray, np.ndarray]:
+    """SciPy's result in float64 and the bound of a sum in the accumulate dtype."""
+    wide = image.astype(np.float64)
+    magnitude = ndimage.correlate(np.abs(wide), np.abs(kernel), **options)
+    unit = 2.0**-53 if image.dtype == np.float64 else 2.0**-24
+    return ndimage.correlate(wide, kernel, **options), (2 * kernel.size + 8) * unit * magnitude
+
+
+def noise(shape: tuple[int, ...], dtype: str) -> np.ndarray:
+    return (RANDOM.random(shape) * 250 - (0 if dtype.startswith("u") else 120)).astype(dtype)
+
+
+def spread(kernel: np.ndarray, step: int) -> np.ndarray:
+    full = np.zeros([(n - 1) * step + 1 for n in kernel.shape])
+    full[::step, ::step] = kernel
+    return full
+
+
+@pytest.mark.parametrize("size", RANKS_ONE)
+@pytest.mark.parametrize("dtype", ["float32", "float64", "uint8", "int16"])
+def test_separable(size: tuple[int, int], dtype: str) -> None:
+    kernel = np.outer(RANDOM.standard_normal(size[0]), RANDOM.standard_normal(size[1]))
+    for width in WIDTHS:
+        image = noise((14, width), dtype)
+        for mode in MODES:
+            want, allowed = exact(image, kernel, mode=mode, cval=2.0)
+            got = fc.correlate(image, kernel, mode=mode, cval=2.0, method="separable")
+            assert np.all(np.abs(got - want) <= allowed), (width, mode)
+
+
+@pytest.mark.parametrize("size", DENSE)
+@pytest.mark.parametrize("dtype", ["float32", "float64", "uint8", "uint16"])
+def test_dense(size: tuple[int, int], dtype: str) -> None:
+    kernel = RANDOM.standard_normal(size)
+    for width in WIDTHS:
+        image = noise((14, width), dtype)
+        for mode in MODES:
+            want, allowed = exact(image, kernel, mode=mode, cval=2.0)
+            got = fc.correlate(image, kernel, mode=mode, cval=2.0, method="direct")
+            assert np.all(np.abs(got - want) <= allowed), (width, mode)
+
+
+@pytest.mark.parametrize("size", [(3, 3), (5, 5), (3, 5)])
+@pytest.mark.parametrize("step", [1, 2, 3, 4])
+def test_crosses_and_dilated_kernels(size: tuple[int, int], step: int) -> None:
+    cross = RANDOM.standard_normal(size)
+    cross[np.ix_(*(np.arange(n) != n // 2 for n in size))] = 0
+    for kernel in (cross, RANDOM.standard_normal(size)):
+        for width in (100, 131, 260):
+            image = noise((27, width), "float32")
+            want, allowed = exact(image, spread(kernel, step), mode="mirror")
+            got = fc.correlate(image, kernel, mode="mirror", dilation=step, method="direct")
+            assert np.all(np.abs(got - want) <= allowed), width
+
+
+def test_infinity_under_no_tap_is_not_read() -> None:
+    image = noise((40, 150), "float32")
+    image[20, 70] = np.inf
+    got = fc.laplace(image)
+    want = ndimage.laplace(image)
+    assert np.array_equal(np.isfinite(got), np.isfinite(want))
+
+
+@pytest.mark.parametrize("out", ["float32", "int16", "uint8"])
+def test_colour_and_integers(out: str) -> None:
+    photo = noise((30, 90, 3), "uint8")
+    for name in ("sobel", "box"):
+        options = {"axis": 1} if name == "sobel" else {"size": 3}
+        got = getattr(fc, name)(photo, **options, channel_axis=-1, dtype=out)
+        planes = [getattr(fc, name)(photo[..., c].copy(), **options, dtype=out) for c in range(3)]
+        assert np.array_equal(got, np.stack(planes, -1))
+
+
+@pytest.mark.parametrize("call", ["sobel", "dense", "laplace", "dilated"])
+def test_rows_alignment_and_workers_change_no_bit(call: str) -> None:
+    weights = RANDOM.standard_normal((5, 5))
+
+    def run(image: np.ndarray, **options: object) -> np.ndarray:
+        if call == "sobel":
+            return fc.sobel(image, axis=1, **options)
+        if call == "laplace":
+            return fc.laplace(image, **options)
+        return fc.correlate(image, weights, dilation=2 if call == "dilated" else 1, method="direct", **options)
+
+    image = noise((203, 300), "float32")
+    want = run(image, workers=1)
+    assert np.array_equal(run(image, workers=2), want)
+    room = np.zeros(image.size + 64, np.float32)
+    for start in range(0, 17, 3):
+        moved = room[start : start + image.size].reshape(image.shape)
+        moved[...] = image
+        assert np.array_equal(run(moved, workers=1), want)
+    inside = run(image[7:100], workers=1)[20:-20]  # the same rows in other groups of four
+    assert np.array_equal(inside, want[27:80])
+
+
+GUARDED = """
+import ctypes, mmap, numpy as np, fastconv as fc
+page = mmap.PAGESIZE
+room = mmap.mmap(-1, 40 * page)
+base = ctypes.addressof(ctypes.c_char.from_buffer(room))
+protect = ctypes.CDLL(None, use_errno=True).mprotect
+for edge in (0, 39):
+    assert protect(ctypes.c_void_p(base + edge * page), ctypes.c_size_t(page), 0) == 0
+for dtype, width in (("float32", 150), ("float64", 131), ("uint8", 333), ("uint16", 200)):
+    size = np.dtype(dtype).itemsize * width * 16
+    for at in (page, 39 * page - size):
+        image = np.frombuffer(room, dtype, 16 * width, at).reshape(16, width)
+        image[...] = np.arange(image.size).reshape(image.shape) % 200
+        plain = image.copy()
+        for call in (
+            lambda a: fc.sobel(a, axis=1), lambda a: fc.laplace(a), lambda a: fc.gaussian(a, 1.0),
+            lambda a: fc.correlate(a, np.arange(1.0, 26).reshape(5, 5), method="direct"),
+            lambda a: fc.correlate(a, np.array([[1.0, 2, 3], [4, -5, 6], [9, 8, 7]]), dilation=3, method="direct"),
+        ):
+            assert np.array_equal(call(image), call(plain))
+print("inside")
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="pages are guarded as Linux does it")
+def test_nothing_is_read_outside_the_image() -> None:
+
+    done = subprocess.run([sys.executable, "-c", GUARDED], capture_output=True, text=True, timeout=300)
+    assert done.stdout == "inside\n", (done.returncode, done.stderr)
