@@ -33,7 +33,7 @@ def ordered_sums(e, fold, taps, out, sample, weights):
     return sums
 
 
-def _accumulate(e, fold, taps, n, out, sample, weight):
+def accumulate(e, fold, taps, n, out, sample, weight):
     """Sums over taps for each of ``out`` outputs: ``sample(k, r)`` is tap k's vector for output r.
 
     ``k`` is a pair ``(base, j)``: an LLVM tap number (or None) plus a number known now.
@@ -83,7 +83,7 @@ def _accumulate(e, fold, taps, n, out, sample, weight):
     return e.repeat(whole, middle, one, sums, pairs(1))
 
 
-def _index(e, k, more=0):
+def index_of(e, k, more=0):
     """A tap number (base, j) + more as a number known now or an LLVM value."""
     base, j = k
     return j + more if base is None else e.plus(base, j + more)
@@ -106,12 +106,12 @@ def vertical(typingctx, table, x, w, n, line, pitch, src_t, acc_t, taps, fold, r
             base, j = k
             key = (id(base), j + r)
             if key not in seen:
-                row = e.integer(table, _index(e, k, r))
+                row = e.integer(table, index_of(e, k, r))
                 seen[key] = (base, e.load(builder.add(row, x), src_t.dtype))
             return seen[key][1]
 
         out = count(rows)
-        sums = _accumulate(e, count(fold), count(taps), n, out, sample, lambda k: e.weight(w, _index(e, k)))
+        sums = accumulate(e, count(fold), count(taps), n, out, sample, lambda k: e.weight(w, index_of(e, k)))
         for r, s in enumerate(sums):
             e.store(builder.add(line, e.times(pitch, r)), s, acc_t.dtype)
         return context.get_dummy_value()
@@ -151,12 +151,12 @@ def horizontal(typingctx, line, step, w, n, out, some, acc_t, out_t, taps, fold,
             base, j = k
             key = (id(base), j)
             if key not in starts:
-                i = _index(e, k)
+                i = index_of(e, k)
                 far = e.times(step, i) if isinstance(i, int) else builder.mul(step, i)
                 starts[key] = (base, builder.add(line, far))
             return starts[key][1]
 
-        sums = _accumulate(e, count(fold), count(taps), n, v_, sample, lambda k: e.weight(w, _index(e, k)))
+        sums = accumulate(e, count(fold), count(taps), n, v_, sample, lambda k: e.weight(w, index_of(e, k)))
         width = out_t.dtype.bitwidth // 8
         for v, s in enumerate(sums):
             if count(partial):
@@ -309,4 +309,16 @@ def call_row(typingctx, function, arguments):
     return types.void(types.intp, arguments), codegen
 
 
-__all__ = ["call_row", "fetch", "horizontal", "move", "ordered_sums", "scatter", "vertical", "window", "window_block"]
+__all__ = [
+    "accumulate",
+    "call_row",
+    "fetch",
+    "horizontal",
+    "index_of",
+    "move",
+    "ordered_sums",
+    "scatter",
+    "vertical",
+    "window",
+    "window_block",
+]

@@ -6,8 +6,10 @@ cache; the ends of the lines are filled through the horizontal border table; the
 into the output.  No full-size temporary exists.
 """
 
-from .blocks import call_row, horizontal, vertical
-from .jit import loop
+import numpy as np
+
+from .blocks import call_row, fetch, horizontal, vertical
+from .jit import helper, loop
 from .memory import ahead, copied
 
 #: marks a padded row that holds the constant, in a table of row offsets
@@ -25,8 +27,10 @@ def vertical_row(table, w, n, x, samples, line, pitch):
     """line[r][:samples] = sum over k of w[k] * row[k + r][x:], ROWS lines ``pitch`` bytes apart."""
     i = 0
     if samples >= LANES:
+        # behind the first vector those follow that lie on a multiple of their size: others take two loads each
+        i = -(fetch(table, np.int64) // SRC_SIZE + x) % LANES - LANES
         while i < samples:
-            j = min(i, samples - LANES)
+            j = max(0, min(i, samples - LANES))
             vertical(table, (x + j) * SRC_SIZE, w, n, line + j * ACC_SIZE, pitch, SRC, ACC, TAPS, FOLD, ROWS, ())
             i += LANES
     while i < samples:
@@ -52,6 +56,43 @@ def horizontal_row(line, step, w, n, out, samples):
         else:
             horizontal(line, step, w, n, out, samples, ACC, OUT, TAPS, FOLD, ONE, UNIT, ONE)
         i += LANES
+
+
+@helper
+def row_addresses(
+    src, row_offset, constant_row, first, row_step, n, rows, ring, slots, ring_pitch, begin, row_bytes, kept
+):  # fmt: skip
+    """rows[k] = address of padded row ``first + k * row_step``, k < n; with ``slots``, of its copy in the ring.
+
+    The ring holds ``row_bytes`` bytes of each row from byte ``begin`` on.  kept: the padded row from which on there
+    are no copies yet; returned as it is afterwards.
+    """
+    if slots:
+        kept = max(kept, first)
+    for k in range(n):
+        offset = row_offset[first + k * row_step]
+        if offset == CONSTANT_ROW:
+            rows[k] = constant_row
+        elif slots:
+            copy = ring.ctypes.data + (first + k) % slots * ring_pitch
+            rows[k] = copy - begin
+            if first + k >= kept:
+                copied(src + offset + begin, copy, row_bytes)
+        else:
+            rows[k] = src + offset
+    return first + n
+
+
+@helper
+def line_ends(lines, at, x0, m, reach, before, left, right, n_in, outside):
+    """Fill what a line of the outputs x0 .. x0 + m holds of the padding, from its own samples."""
+    start = x0 - before
+    for p in range(x0, min(before, x0 + m + reach)):
+        e = left[p]
+        lines[at + p - x0] = outside if e < 0 else lines[at + e - start]
+    for p in range(max(n_in, start), start + m + reach):
+        e = right[p - n_in]
+        lines[at + p - start] = outside if e < 0 else lines[at + e - start]
 
 
 @loop
@@ -86,20 +127,10 @@ def fused(
         many = 1
         if shared and y + 4 <= y1 and first_row[y + 3] == first_row[y] + 3:
             many = 4
-        first = first_row[y]
-        if slots:
-            kept = max(kept, first)
-        for k in range(nv + many - 1):
-            offset = row_offset[first + k * row_step]
-            if offset == CONSTANT_ROW:
-                rows[k] = constant_row
-            elif slots:
-                rows[k] = ring.ctypes.data + (first + k) % slots * ring_pitch
-                if first + k >= kept:
-                    copied(src + offset, rows[k], (n_in if horizontal1 else n_out) * src_size)
-            else:
-                rows[k] = src + offset
-        kept = first + nv + many - 1
+        kept = row_addresses(
+            src, row_offset, constant_row, first_row[y], row_step, nv + many - 1, rows, ring, slots, ring_pitch,
+            0, (n_in if horizontal1 else n_out) * src_size, kept,
+        )  # fmt: skip
         function = vertical4 if many == 4 else vertical1
         if horizontal1 == 0:
             pace = out_offset[y + 1] - out_offset[y] if many == 4 else 0
@@ -135,12 +166,7 @@ def fused(
                 call_row(function, (table, wv.ctypes.data, nv, a, b - a, line + (a - start) * size, pitch * size))
             for r in range(many):
                 at = r * pitch
-                for p in range(x0, min(before, x0 + m + reach)):
-                    e = left[p]
-                    lines[at + p - x0] = outside if e < 0 else lines[at + e - start]
-                for p in range(max(n_in, start), stop):
-                    e = right[p - n_in]
-                    lines[at + p - start] = outside if e < 0 else lines[at + e - start]
+                line_ends(lines, at, x0, m, reach, before, left, right, n_in, outside)
                 to = out + out_offset[y + r] + x0 * out_size
                 if y + many + r < y1 and march == 0:
                     following = out + out_offset[y + many + r] + x0 * out_size
@@ -151,4 +177,4 @@ def fused(
         y += many
 
 
-__all__ = ["CONSTANT_ROW", "fused", "horizontal_row", "vertical_row"]
+__all__ = ["CONSTANT_ROW", "fused", "horizontal_row", "line_ends", "row_addresses", "vertical_row"]

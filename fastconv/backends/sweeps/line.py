@@ -14,12 +14,14 @@ from fastconv.backends.source import SLACK, Rows
 from fastconv.core.byte_means import byte_divisor, is_byte_mean
 from fastconv.core.ir import Pass
 from fastconv.core.threads import scratch
-from fastconv.loops import box_bytes, cpu_separable
+from fastconv.loops import box_bytes, cpu_separable, cpu_transposed
 from fastconv.loops.vec import lanes
 
 from .common import Call, Target, fold, nones, rows_needed_by, sums_dtype, token, unrolled
 from .march import NO_MARCH, March, separable_march
 from .stages import RowStages, runs, vertical
+from .transposed import LONG, NOT_TURNED, Transposed, stretches, transposed
+from .transposed import TILE as TURNED_TILE
 
 __all__ = ["LineSweep"]
 
@@ -35,6 +37,8 @@ MEETING = 12
 #: rows that are copied wherever they lie: so many pages are slow to find
 MANY = 64
 RING_BYTES = 800 * 1024
+#: of which a sweep of many rows takes this much, column by column of the image
+SLAB_BYTES = 400 * 1024
 _NO_RING = np.zeros(1, np.uint8)
 #: vertical taps beyond which a sweep without horizontal ones goes tile by tile too
 TALL = 12
@@ -53,6 +57,7 @@ class _Ready:
     horizontal: int
     stages: dict[str, int]
     march: March = NO_MARCH
+    turned: Transposed = NOT_TURNED
     driver: Callable[..., None] | None = None
 
 
@@ -75,7 +80,9 @@ class LineSweep:
         self.least = int(layout.left.max(initial=-1)) + 1
         #: samples of a tile and from one line to the next, for sums of at least 4 bytes and for those of 2
         self.tiles = {4: self._tile(1), 2: self._tile(4)}
-        self.align = 1
+        self._turned_tile = min(TURNED_TILE, layout.n_full)
+        self._near = _near(layout, self._turned_tile) and self.least <= self._turned_tile + layout.reach - layout.before
+        self.align = lanes(problem.accumulate.itemsize) if len(self.column_taps) >= LONG else 1
 
     def _tile(self, wider: int) -> tuple[int, int]:
         tile, pitch = _tile(self.layout, wider)
@@ -108,7 +115,8 @@ class LineSweep:
             )
         taps = self.row_taps.astype(sums), self.column_taps.astype(sums)
         march = separable_march(self.layout, *taps, source, sums, target) if self._shared and horizontal else NO_MARCH
-        return _Ready(sums, *taps, sums.type(self.outside), vertical4, vertical1, horizontal, stages, march)
+        turned = transposed(*taps, source, sums, target) if self._shared and self._near else NOT_TURNED
+        return _Ready(sums, *taps, sums.type(self.outside), vertical4, vertical1, horizontal, stages, march, turned)
 
     def _means_of_bytes(self, stages: dict[str, int]) -> _Ready:
         """Sums of bytes in 16 bits; the numbers that divide them lie behind the column's taps."""
@@ -144,16 +152,42 @@ class LineSweep:
     def run(self, ready: _Ready, rows: Rows, target: Target, y0: int, y1: int) -> None:
         if not self.outer:
             first = self._first(rows, y0, y1)
-            for x in range(0, self.layout.n_full, self._width(ready)):
-                self._fused(ready, rows, first, target, target.rows(y0, y1), x)(0, 0)
+            self._rows(ready, rows, first, target, target.rows(y0, y1))
             return
         for a, b, base, n in runs(self.layout, self.inner, y0, y1):
             plane = self.stages.sums(ready.stages, rows, base, n)
             inner = self.layout.first_row[a:b] - base
-            self._fused(ready, plane, inner, target, target.rows(a, b))(0, 0)
+            self._rows(ready, plane, inner, target, target.rows(a, b))
+
+    def _rows(self, ready: _Ready, rows: Rows, first: np.ndarray, target: Target, offsets: np.ndarray) -> None:
+        """All rows ``first``: in groups where their lines are turned over, else column tile by column tile."""
+        parts = stretches(first, ready.turned.square) if ready.turned.square else [(0, len(first), False)]
+        for a, b, whole in parts:
+            if whole:
+                self._transposed(ready, rows, first[a:b], target, offsets[a:b])
+                continue
+            for x in range(0, self.layout.n_full, self._width(ready)):
+                self._fused(ready, rows, first[a:b], target, offsets[a:b], x)(0, 0)
+
+    def _transposed(self, ready: _Ready, rows: Rows, first: np.ndarray, target: Target, offsets: np.ndarray) -> None:
+        layout, turned, tile = self.layout, ready.turned, self._turned_tile
+        pitch, lines, columns, sums = turned.room(tile, layout.reach, self._step, ready.sums)
+        n = len(self.row_taps) + turned.square
+        table = scratch("table", n, np.int64)[:n]
+        unit = np.ones(1, ready.sums)
+        slab = self._slab(rows, turned.square, tile)
+        ring = self._ring(rows, turned.square, slab)
+        for x in range(0, layout.n_full, slab):
+            cpu_transposed.transposed(
+                rows.base, rows.offsets, rows.constant, first, self._row_step, ready.row_taps, ready.column_taps,
+                self._step, layout.before, layout.left, layout.right, self.least, layout.n_in,
+                target.base, offsets, rows.dtype.itemsize, target.dtype.itemsize, len(first), turned.square,
+                tile, lines, pitch, columns, sums, table, *ring, ready.outside, unit, turned.many, turned.vertical,
+                turned.horizontal, turned.row, x, min(x + slab, layout.n_full),
+            )  # fmt: skip
 
     def call(self, ready: _Ready, rows: Rows, target: Target, y0: int, y1: int) -> Call | None:
-        if self.outer or self._width(ready) < self.layout.n_full:
+        if self.outer or self._width(ready) < self.layout.n_full or ready.turned.square:
             return None
         return self._fused(ready, rows, self._first(rows, y0, y1), target, target.rows(y0, y1))
 
@@ -180,9 +214,11 @@ class LineSweep:
             rows.offsets, rows.constant, first, self._row_step, int(self._shared), ready.row_taps,
             ready.column_taps, self._step, layout.before, layout.left, layout.right, self.least, layout.n_in,
         )  # fmt: skip
+        # after groups of rows few are left, for which a ring does not pay
+        ring = (_NO_RING, 0, 0) if ready.turned.square else self._ring(rows, 4, layout.n_full)
         after = (
             offsets, min(width, layout.n_full - x), rows.dtype.itemsize, target.dtype.itemsize, 0, len(first),
-            tile, lines, pitch, table, *self._ring(rows), ready.outside,
+            tile, lines, pitch, table, *ring, ready.outside,
             ready.vertical4, ready.vertical1, ready.horizontal, *ready.march.arguments,
         )  # fmt: skip
         source, out = rows.base + x * rows.dtype.itemsize, target.base + x * target.dtype.itemsize
@@ -190,19 +226,27 @@ class LineSweep:
             ready.driver = cpu_separable.fused.compiled(source, *before, out, *after)
         return Call(ready.driver, source, before, out, after)
 
-    def _ring(self, rows: Rows) -> tuple[np.ndarray, int, int]:
-        """Memory, rows and bytes of a row of the ring that source rows are copied into; zeros where they are not.
+    def _slab(self, rows: Rows, many: int, tile: int) -> int:
+        """Columns whose rows under ``many`` outputs the second-level cache holds, in whole tiles."""
+        bytes_each = (len(self.row_taps) + many - 1) * rows.dtype.itemsize
+        columns = SLAB_BYTES // bytes_each - self.layout.reach - SLACK
+        return self.layout.n_full if columns >= self.layout.n_full else max(1, columns // tile) * tile
 
-        Rows a large power of two bytes apart meet in few places of the nearest cache, and push each other out.
+    def _ring(self, rows: Rows, many: int, width: int) -> tuple[np.ndarray, int, int]:
+        """Memory, rows and bytes of a row of the ring that the source rows of ``many`` outputs are copied into.
+
+        Zeros where they are not.  Rows a large power of two bytes apart meet in few places of the nearest cache, and
+        push each other out; so do more rows than it has room for.  width: output columns that are summed at a time.
         """
-        slots = len(self.row_taps) + 3
+        slots = len(self.row_taps) + many - 1
         if not self._shared or slots <= MEETING or len(rows.offsets) < 2:
             return _NO_RING, 0, 0
         middle = len(rows.offsets) // 2
         stride = int(rows.offsets[middle]) - int(rows.offsets[middle - 1])
-        pitch = ((self.layout.n_in + SLACK) * rows.dtype.itemsize // 64 + 1) * 64
+        columns = min(self.layout.n_in, max(self.least, width + self.layout.reach))
+        pitch = ((columns + SLACK) * rows.dtype.itemsize // 64 + 1) * 64
         few = slots <= MANY and slots * gcd(stride, WAY_BYTES) <= MEETING * WAY_BYTES
-        if few or slots * pitch > RING_BYTES:
+        if (few and width >= self.layout.n_full) or slots * pitch > RING_BYTES:
             return _NO_RING, 0, 0
         if pitch % 1024 < 128:
             pitch += 192
@@ -227,14 +271,20 @@ def _tile(layout: Layout, wider: int) -> tuple[int, int]:
 
     A tile fills its padding from its own line, so the padding's sources must lie in it; else the row is one tile.
     """
-    n, before, reach = layout.n_full, layout.before, layout.reach
+    n, reach = layout.n_full, layout.reach
     tile = wider * next(tile for most, tile in TILES if reach <= most)
-    if tile < n:
-        last = (n - 1) // tile * tile - before
-        left, right = layout.left, layout.right
-        near = before <= tile and right.size <= tile
-        near = near and (left.size == 0 or left.max() < tile + reach - before)
-        if not (near and (right.size == 0 or np.all((right >= last) | (right < 0)))):
-            tile = n
+    if not _near(layout, tile):
+        tile = n
     tile = min(tile, n)
     return tile, (tile + reach + SLACK + 15) // 16 * 16 + 16
+
+
+def _near(layout: Layout, tile: int) -> bool:
+    """Whether each tile of a row finds what its padding repeats in its own line."""
+    n, before, left, right = layout.n_full, layout.before, layout.left, layout.right
+    if tile >= n:
+        return True
+    last = (n - 1) // tile * tile - before
+    near = before <= tile and right.size <= tile
+    near = near and (left.size == 0 or bool(left.max() < tile + layout.reach - before))
+    return near and (right.size == 0 or bool(np.all((right >= last) | (right < 0))))
