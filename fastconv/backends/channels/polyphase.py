@@ -205,6 +205,11 @@ class PolyphaseExecutor:
         t = _settled(problem)
         return (t.strip_samples + t.scratch_samples) * problem.dtype.itemsize + problem.weight_bytes
 
+    @staticmethod
+    def worker_bytes(problem: ChannelProblem) -> int:
+        """Of those, what each worker takes."""
+        return PolyphaseExecutor.scratch_bytes(problem) - problem.weight_bytes
+
     def _tasks(self, workers: int) -> list[tuple[int, ...]]:
         """(sample, group, block range, row range) of each task."""
         p, t = self.problem, self.tables
