@@ -6,6 +6,7 @@
 Each row first checks both results against PyTorch's float64 result: ours must lie within the plan's stated bound.
 Both sides then make a fresh output at each call and are timed in turn; the least of the rounds counts, since PyTorch
 is bistable for outputs over 8 MB and its fast state is the one to beat.  Weights are plain arrays: nothing is prepared.
+``--rows Gaussian`` or ``Sobel`` asks for rows of weights that are outer products, which are not among the others.
 ``--first`` times the first result of a new process instead, with an empty cache of compiled loops and with a full one.
 """
 
@@ -67,6 +68,8 @@ class Kind:
     separable: bool = False
     transposed: bool = False
     dtype: str = "float32"
+    #: "random", or a kernel whose slices are outer products: "gaussian" or "sobel"
+    weights: str = "random"
 
 
 KINDS = {
@@ -82,6 +85,13 @@ KINDS = {
     "transposed 3x3 stride 2": Kind(stride=2, output_padding=1, transposed=True),
     "transposed 4x4 stride 2": Kind(size=4, stride=2, transposed=True),
     "3x3 float64": Kind(dtype="float64"),
+}
+#: weights that are outer products: not among the rows of layers that are learned, so not in their geometric mean
+FACTORED = {
+    "depthwise Gaussian 7x7": Kind(size=7, padding=3, depthwise=True, weights="gaussian"),
+    "depthwise Gaussian 15x15": Kind(size=15, padding=7, depthwise=True, weights="gaussian"),
+    "plain Gaussian 7x7": Kind(size=7, padding=3, weights="gaussian"),
+    "plain Sobel": Kind(weights="sobel"),
 }
 
 
@@ -124,12 +134,19 @@ class Case:
             shapes.append((self.c_out, self.c_in // self.groups, k.size, k.size))
         if k.separable:
             shapes.append((self.c_out, self.c_in, 1, 1))
-        return tuple(rng.standard_normal(shape).astype(k.dtype) for shape in shapes)
+        made = [rng.standard_normal(shape).astype(k.dtype) for shape in shapes]
+        if k.weights != "random":
+            t = np.arange(k.size) - k.size // 2
+            bell = np.exp(-t * t / (2 * (k.size / 5) ** 2))
+            kernel = np.outer(bell, t if k.weights == "sobel" else bell) / bell.sum() ** 2
+            made[1] = (made[1][:, :, :1, :1] * kernel).astype(k.dtype)
+        return tuple(made)
 
 
 def cases(rows: str = "", sizes: str = "") -> Iterable[Case]:
-    """Every kind over every size; groups only where they divide the channels."""
-    for name, kind in KINDS.items():
+    """Every kind over every size; groups only where they divide the channels.  Those of `FACTORED`: by name only."""
+    every = KINDS | FACTORED if rows else KINDS
+    for name, kind in every.items():
         for c_in, c_out, pixels in SIZES:
             case = Case(name, c_in, c_out, pixels, kind)
             divides = kind.divide == 1 or (c_in % kind.divide == 0 and c_out % kind.divide == 0)

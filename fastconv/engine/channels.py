@@ -7,7 +7,7 @@ second time (see `executors`); what `prepare` has made of them needs no comparis
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
@@ -31,7 +31,7 @@ from fastconv.plan.channels import METHODS, choose_channels
 from . import channels_device as device
 from .arrays import as_numbers, on_device
 from .converted import NO_LIMIT, Room, convolve_pieces
-from .executors import Prepared, array_of, backend, copied_bytes, executor_of, forget
+from .executors import Prepared, array_of, backend, copied_bytes, executor_of, forget, stages_of
 
 __all__ = [
     "Call",
@@ -259,9 +259,22 @@ def clear_executors() -> None:
     _remembered.cache_clear()
 
 
-def explain_channels(kind: str, shape: Any, weight_shape: tuple[int, ...], dtype: Any, **options: Any) -> ChannelPlan:
-    """The plan of a call, from shapes alone."""
+def explain_channels(
+    kind: str, shape: Any, weight_shape: tuple[int, ...], dtype: Any, weight: np.ndarray | None, **options: Any
+) -> ChannelPlan:
+    """The plan of a call, from shapes alone; with the weights it may be that of their factors."""
     call = call_of(kind, shape, weight_shape, dtype, options)
     if call.plan is None:
         return ChannelPlan(call.problem, "none", (), {}, 0.0, "nothing is to be computed")
-    return call.plan
+    p, plan = call.problem, call.plan
+    if weight is None or dtype.newbyteorder("=") != p.dtype:
+        if p.method == "separable":
+            raise bad_value(
+                "method", p.method, "another one where the weights are not known, or not of float32 or float64"
+            )
+        return plan
+    found = stages_of(p, plan.method, weight)
+    if found is None:
+        return plan
+    offers = tuple(sorted((found.offer, *plan.offers), key=lambda offer: offer.cost_ns))
+    return replace(plan, method="separable", offers=offers, error_bound=found.error_bound, note=found.offer.note)

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from fastconv.core.channels import ChannelProblem
+from fastconv.core.errors import bad_value
 from fastconv.core.threads import scratch
 
 from .executors import Prepared, array_of, backend, executor_of, make
@@ -52,6 +53,8 @@ def convolve_pieces(
 
     bands: of the pieces; ``out`` is their rows only.
     """
+    if problem.method == "separable":
+        raise bad_value("method", problem.method, "another one for float16, integers and views")
     cut = pieces_of(problem, method, x, weight, out.dtype, room)
     if out.dtype.kind != "f":
         _integers(cut, method, x, array_of(weight), bias, out, workers, bands)

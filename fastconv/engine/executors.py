@@ -8,18 +8,32 @@ them are held from one call to the next.
 from __future__ import annotations
 
 import importlib
+import math
 import sys
 from typing import Any
 
 import numpy as np
 
 from fastconv.core.channels import LEAST_BYTES, ChannelProblem
+from fastconv.core.errors import bad_value
 from fastconv.core.kept import Kept
 from fastconv.core.separable import SeparableProblem
+from fastconv.plan.channel_factors import Factored, find_stages
+from fastconv.plan.channels import estimate
 
 from .repeated import Repeated
 
-__all__ = ["Prepared", "array_of", "backend", "copied_bytes", "executor_of", "forget", "make", "separable_executor_of"]
+__all__ = [
+    "Prepared",
+    "array_of",
+    "backend",
+    "copied_bytes",
+    "executor_of",
+    "forget",
+    "make",
+    "separable_executor_of",
+    "stages_of",
+]
 
 #: bytes of weights whose executor is kept for the next call, and how many are
 KEPT_BYTES = 1 << 16
@@ -88,12 +102,26 @@ def _again(raw: bytes, like: np.ndarray) -> np.ndarray:
 
 def make(problem: ChannelProblem, method: str, weight: np.ndarray, keep: bool = False) -> Any:
     """A new executor; ``keep``: everything that can be made of the weights beforehand is made now."""
+    factored = stages_of(problem, method, weight)
+    if factored is not None:
+        return backend().factored_executor()(problem, factored.stages)
     kind = backend().executor(method)
     executor = kind(problem, np.ascontiguousarray(weight, problem.dtype))
     if keep and hasattr(executor, "keep"):
         executor.keep()
     executor.most_workers = most_workers(kind, problem)
     return executor
+
+
+def stages_of(problem: ChannelProblem, method: str, weight: np.ndarray) -> Factored | None:
+    """What these weights are made of, where that is quicker than ``method``, or is asked for."""
+    if problem.method not in ("auto", "separable"):
+        return None
+    asked = problem.method == "separable"
+    found = find_stages(problem, weight, math.inf if asked else estimate(problem, method))
+    if asked and found is None:
+        raise bad_value("method", "separable", "another one for these weights: they are no outer products")
+    return found
 
 
 def most_workers(kind: Any, problem: Any) -> int:

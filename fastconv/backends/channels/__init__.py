@@ -26,7 +26,7 @@ import numpy as np
 
 from fastconv.core.channels import ChannelProblem
 
-__all__ = ["EXECUTORS", "Executor", "cut", "executor", "refusals", "separable_executor"]
+__all__ = ["EXECUTORS", "Executor", "cut", "executor", "factored_executor", "refusals", "separable_executor"]
 
 
 class Executor(Protocol):
@@ -64,6 +64,13 @@ def executor(method: str) -> type[Executor]:
     """The class that executes a method."""
     module, name = EXECUTORS[method]
     return getattr(importlib.import_module(f".{module}", __name__), name)
+
+
+def factored_executor() -> Any:
+    """The class that executes stages: it takes these in the weight's place."""
+    from .factored import FactoredExecutor
+
+    return FactoredExecutor
 
 
 def separable_executor() -> Any:
