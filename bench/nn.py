@@ -19,21 +19,19 @@ import os
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from turns import least
 
 #: channels in, channels out, pixels along each side
 SIZES = ((1, 8, 512), (3, 16, 512), (8, 16, 512), (16, 32, 256), (32, 32, 128), (64, 64, 64), (128, 128, 32),
          (256, 256, 14), (512, 512, 7))  # fmt: skip
 #: what no row may fall below, and what all rows together mean to reach
 LEAST, MEAN = 1.1, 3.0
-#: short calls are timed in groups of at least this long
-GROUP_NS = 1_000_000
 
 FIRST = """
 import time, numpy as np
@@ -200,30 +198,6 @@ def differs(case: Case, arrays: tuple[np.ndarray, ...], result: np.ndarray, allo
     # Winograd's error follows the tile: the largest sum stands for that
     limit = allowed[0] * (sums.max() if allowed[1] else np.maximum(sums, 1e-30))
     return float((np.abs(result - exact) / limit).max())
-
-
-def least(calls: dict[str, Callable[[], Any]], rounds: int, rest: float = 0.0) -> dict[str, float]:
-    """Least nanoseconds of each call, all of them timed in turn.
-
-    rest: seconds before each turn: the other side's idle threads spin for a while, on the core that ours would use.
-    """
-    counts, ns = {}, dict.fromkeys(calls, math.inf)
-    for name, call in calls.items():
-        call()
-        begin = time.perf_counter_ns()
-        call()
-        counts[name] = max(1, min(2000, GROUP_NS // max(1, time.perf_counter_ns() - begin)))
-    for _ in range(rounds):
-        for name, call in calls.items():
-            if rest:
-                time.sleep(rest)
-                call()
-            for _ in range(2 if counts[name] == 1 else 1):
-                begin = time.perf_counter_ns()
-                for _ in range(counts[name]):
-                    call()
-                ns[name] = min(ns[name], (time.perf_counter_ns() - begin) / counts[name])
-    return ns
 
 
 def measure(case: Case, rounds: int, threads: int) -> dict[str, Any]:
