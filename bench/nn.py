@@ -40,7 +40,9 @@ x, w = rng.random({x}, dtype=np.float32), rng.random({w}, dtype=np.float32)
 t = time.perf_counter()
 import fastconv as fc
 fc.nn.{call}
-print(time.perf_counter() - t)
+seconds = time.perf_counter() - t
+from fastconv.loops import jit
+print(seconds, jit.stats()["specialisations"])
 """
 FIRST_CALLS = {
     "conv2d 3x3, 3 -> 16": ((1, 3, 512, 512), (16, 3, 3, 3), "conv2d(x, w, padding=1)"),
@@ -243,21 +245,25 @@ def report(rows: list[dict[str, Any]]) -> None:
 
 
 def first(repeat: int) -> dict[str, dict[str, float]]:
-    """Seconds from before the import to the first result, least of several new processes: cold and warm caches."""
+    """Seconds from before the import to the first result, least of several new processes: cold and warm caches.
+
+    Beside them, how many specialisations of loops the call needed.
+    """
     found = {}
     for name, (x, w, call) in FIRST_CALLS.items():
         code = FIRST.format(x=x, w=w, call=call)
 
-        def seconds(cache: str, code: str = code) -> float:
+        def seconds(cache: str, code: str = code) -> tuple[float, int]:
             env = {**os.environ, "FASTCONV_CACHE_DIR": cache}
             done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True)
-            return float(done.stdout)
+            took, compiled = done.stdout.split()
+            return float(took), int(compiled)
 
         with tempfile.TemporaryDirectory() as cache:
-            cold = seconds(cache)
-            warm = min(seconds(cache) for _ in range(repeat))
-        found[name] = {"cold": cold, "warm": warm}
-        print(f"{name:<32} cold {cold:5.2f} s   warm {warm:5.2f} s", flush=True)
+            cold, compiled = seconds(cache)
+            warm = min(seconds(cache)[0] for _ in range(repeat))
+        found[name] = {"cold": cold, "warm": warm, "compiled": compiled}
+        print(f"{name:<32} cold {cold:5.2f} s   warm {warm:5.2f} s   {compiled} loops compiled", flush=True)
     return found
 
 
