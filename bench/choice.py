@@ -1,29 +1,31 @@
 """Is the planner's choice the fastest method?  Every method that can serve is timed, in turn, on each case.
 
     python bench/choice.py [--rounds 5] [--only TEXT] [--workers 1] [--limit 1.3]
+    python bench/choice.py --nn [--rows TEXT] [--sizes TEXT] ...
 
 Prints, for each case, the method that "auto" takes, the fastest one measured, and the ratio of their times, the worst
 case last; exit status 1 where a choice costs more than ``--limit`` times the best, or where two methods disagree.
-Times are of `fastconv.correlate` into a given output, the least of several rounds, one worker.
+Times are of `fastconv.correlate` into a given output, with ``--nn`` of the rows of bench/nn.py and their fresh
+outputs; the least of several rounds, one worker.
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
-import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
+import nn
 import numpy as np
+from turns import least
 
 #: a choice may cost this much more than the best method measured
 LIMIT = 1.3
-#: short calls are timed in groups of at least this long
-GROUP_NS = 1_000_000
-#: a method slower than this is not repeated more than twice
-SLOW_NS = 300_000_000
+#: algorithms for channels are measured up to so many times the chosen one's estimate
+FAR = 6.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -148,7 +150,7 @@ class Times:
 
 
 def measure(case: Case, rounds: int, workers: int, methods: tuple[str, ...] | None = None) -> Times:
-    """Check that the methods agree with each other, then time them in turn."""
+    """The methods of one image filter: do they agree with each other, and which is fastest?"""
     import fastconv as fc
 
     image, kernel = case.image, case.kernel
@@ -160,62 +162,95 @@ def measure(case: Case, rounds: int, workers: int, methods: tuple[str, ...] | No
     def call(method: str) -> np.ndarray:
         return fc.correlate(image, kernel, method=method, out=out, workers=workers, **case.options)
 
-    differing, counts = [], {}
+    def allowed(method: str) -> float:
+        bound = fc.explain(image, kernel, method=method, **explained).error_bound + plan.error_bound
+        most = bound * float(np.abs(kernel).sum()) * float(np.abs(image.astype(np.float64)).max())
+        return most + (1.0 if out.dtype.kind in "iu" else 0.0)
+
+    return compare(plan.method, {name: partial(call, name) for name in names}, allowed, rounds)
+
+
+def measure_channels(case: nn.Case, rounds: int, workers: int, methods: tuple[str, ...] | None = None) -> Times:
+    """The same for one row of bench/nn.py; algorithms that should take far longer than the best one are left out."""
+    import fastconv as fc
+
+    x, weight = case.arrays()
+    explain = partial(fc.nn.explain, x, weight, transposed=case.kind.transposed, **case.options)
+    plan = explain()
+    names = methods or tuple(o.method for o in plan.offers if o.cost_ns < FAR * plan.cost_ns)
+    calls = {name: partial(nn.ours(case, name), x, weight, workers=workers) for name in names}
+    sums = nn.ours(case, "direct" if not case.kind.transposed else "polyphase")(
+        np.abs(x), np.abs(weight), workers=workers
+    )
+
+    def allowed(method: str) -> float:
+        return (explain(method=method).error_bound + plan.error_bound) * float(sums.max())
+
+    return compare(plan.method, calls, allowed, rounds)
+
+
+def compare(
+    chosen: str, calls: dict[str, Callable[[], np.ndarray]], allowed: Callable[[str], float], rounds: int
+) -> Times:
+    """Check that the calls agree with the first of them within what is allowed, then time them in turn."""
+    differing: list[str] = []
     first: np.ndarray | None = None
-    for name in names:
-        result = call(name).astype(np.float64)  # compiles; the second call is the first that is timed
-        bound = fc.explain(image, kernel, method=name, **explained).error_bound + plan.error_bound
-        allowed = bound * float(np.abs(kernel).sum()) * float(np.abs(image.astype(np.float64)).max())
-        allowed += 1.0 if out.dtype.kind in "iu" else 0.0
+    for name, call in calls.items():
+        result = call().astype(np.float64)
         first = result if first is None else first
-        if float(np.abs(result - first).max()) > allowed:
+        if result.size and not float(np.abs(result - first).max()) <= allowed(name):
             differing.append(name)
-        begin = time.perf_counter_ns()
-        call(name)
-        counts[name] = max(1, GROUP_NS // max(1, time.perf_counter_ns() - begin))
-    ns = dict.fromkeys(names, float("inf"))
-    for done in range(rounds):
-        for name in names:
-            if done >= 2 and ns[name] > SLOW_NS:
-                continue
-            begin = time.perf_counter_ns()
-            for _ in range(counts[name]):
-                call(name)
-            ns[name] = min(ns[name], (time.perf_counter_ns() - begin) / counts[name])
-    return Times(plan.method, ns, tuple(differing))
+    return Times(chosen, least(calls, rounds), tuple(differing))
 
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--rounds", type=int, default=5, help="times each method this often, in turn (default 5)")
-    parser.add_argument("--only", default="", help="only the cases whose name contains this text")
+    parser.add_argument("--only", "--rows", default="", help="only the cases whose name contains this text")
     parser.add_argument("--workers", type=int, default=1, help="threads (default 1)")
     parser.add_argument("--limit", type=float, default=LIMIT, help=f"largest allowed ratio (default {LIMIT})")
+    parser.add_argument("--nn", action="store_true", help="the rows of bench/nn.py in the place of image filters")
+    parser.add_argument(
+        "--sizes", default="", help="of those, only the sizes, such as 8->16@512, that contain this text"
+    )
     options = parser.parse_args(arguments)
-    chosen = [case for case in cases() if options.only in case.name]
+    jobs: list[tuple[str, Callable[[], Times]]] = []
+    if options.nn:
+        for row in nn.cases(options.only, options.sizes):
+            if not row.kind.separable:  # there is one algorithm for these
+                jobs.append((row.label, partial(measure_channels, row, options.rounds, options.workers)))
+    else:
+        for case in cases():
+            if options.only in case.name:
+                label = f"{case.name:<26} {' x '.join(map(str, case.shape)):<14} {case.dtype:<8}"
+                jobs.append((label, partial(measure, case, options.rounds, options.workers)))
+    return report(jobs, options.limit, options.only)
+
+
+def report(jobs: list[tuple[str, Callable[[], Times]]], limit: float, only: str) -> int:
+    """Run the jobs and print what was chosen and what was best, the worst choice last; 1 where one is too bad."""
     rows: list[tuple[float, str]] = []
     differing = []
-    for i, case in enumerate(chosen):
-        times = measure(case, options.rounds, options.workers)
-        label = f"{case.name:<26} {' x '.join(map(str, case.shape)):<14} {case.dtype:<8}"
-        print(f"\r{i + 1}/{len(chosen)} {label}", end="", file=sys.stderr, flush=True)
+    for i, (label, job) in enumerate(jobs):
+        print(f"\r{i + 1}/{len(jobs)} {label}", end="", file=sys.stderr, flush=True)
+        times = job()
         each = "  ".join(f"{m} {t / 1e6:.3g}" for m, t in sorted(times.ns.items(), key=lambda item: item[1]))
         rows.append((times.ratio, f"{label} {times.chosen:<12} {times.ratio:5.2f}   {each}"))
         differing += [f"{label} {name}" for name in times.differing]
     print(file=sys.stderr)
     if not rows:
-        print(f"no case has {options.only!r} in its name")
+        print(f"no case has {only!r} in its name")
         return 2
-    print(f"{'case':<26} {'image':<14} {'dtype':<8} {'chosen':<12} ratio   measured, ms")
+    print(f"{'case':<{len(jobs[0][0])}} {'chosen':<12} ratio   measured, ms")
     for _, row in sorted(rows):
         print(row)
-    worst = max(ratio for ratio, _ in rows)
-    mean = float(np.exp(np.mean(np.log([ratio for ratio, _ in rows]))))
-    best = sum(ratio == 1 for ratio, _ in rows)
-    print(f"{len(rows)} cases: the best method in {best}; chosen / best at worst {worst:.2f}, on average {mean:.3f}")
+    ratios = np.array([ratio for ratio, _ in rows])
+    mean, worst = float(np.exp(np.log(ratios).mean())), float(ratios.max())
+    print(f"{len(rows)} cases: the best method in {(ratios == 1).sum()}; {(ratios > limit).sum()} above {limit:g}")
+    print(f"chosen / best at worst {worst:.2f}, on average {mean:.3f}")
     for text in differing:
         print(f"its answer differs: {text}")
-    return int(worst > options.limit or bool(differing))
+    return int(worst > limit or bool(differing))
 
 
 if __name__ == "__main__":

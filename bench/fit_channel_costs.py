@@ -17,7 +17,8 @@ from itertools import product
 
 import numpy as np
 from fit_costs import fit
-from nn import Case, Kind, least, ours
+from nn import Case, Kind, ours
+from turns import least
 
 #: channels in, channels out, pixels along each side
 SIZES = ((1, 4, 400), (2, 12, 330), (4, 8, 440), (6, 24, 300), (8, 16, 360), (12, 24, 230), (24, 40, 130), (32, 64, 90),

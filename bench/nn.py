@@ -6,6 +6,7 @@
 Each row first checks both results against PyTorch's float64 result: ours must lie within the plan's stated bound.
 Both sides then make a fresh output at each call and are timed in turn; the least of the rounds counts, since PyTorch
 is bistable for outputs over 8 MB and its fast state is the one to beat.  Weights are plain arrays: nothing is prepared.
+``--rows Gaussian`` or ``Sobel`` asks for rows of weights that are outer products, which are not among the others.
 ``--first`` times the first result of a new process instead, with an empty cache of compiled loops and with a full one.
 """
 
@@ -18,21 +19,19 @@ import os
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from turns import least
 
 #: channels in, channels out, pixels along each side
 SIZES = ((1, 8, 512), (3, 16, 512), (8, 16, 512), (16, 32, 256), (32, 32, 128), (64, 64, 64), (128, 128, 32),
          (256, 256, 14), (512, 512, 7))  # fmt: skip
 #: what no row may fall below, and what all rows together mean to reach
 LEAST, MEAN = 1.1, 3.0
-#: short calls are timed in groups of at least this long
-GROUP_NS = 1_000_000
 
 FIRST = """
 import time, numpy as np
@@ -41,7 +40,9 @@ x, w = rng.random({x}, dtype=np.float32), rng.random({w}, dtype=np.float32)
 t = time.perf_counter()
 import fastconv as fc
 fc.nn.{call}
-print(time.perf_counter() - t)
+seconds = time.perf_counter() - t
+from fastconv.loops import jit
+print(seconds, jit.stats()["specialisations"])
 """
 FIRST_CALLS = {
     "conv2d 3x3, 3 -> 16": ((1, 3, 512, 512), (16, 3, 3, 3), "conv2d(x, w, padding=1)"),
@@ -67,6 +68,8 @@ class Kind:
     separable: bool = False
     transposed: bool = False
     dtype: str = "float32"
+    #: "random", or a kernel whose slices are outer products: "gaussian" or "sobel"
+    weights: str = "random"
 
 
 KINDS = {
@@ -82,6 +85,13 @@ KINDS = {
     "transposed 3x3 stride 2": Kind(stride=2, output_padding=1, transposed=True),
     "transposed 4x4 stride 2": Kind(size=4, stride=2, transposed=True),
     "3x3 float64": Kind(dtype="float64"),
+}
+#: weights that are outer products: not among the rows of layers that are learned, so not in their geometric mean
+FACTORED = {
+    "depthwise Gaussian 7x7": Kind(size=7, padding=3, depthwise=True, weights="gaussian"),
+    "depthwise Gaussian 15x15": Kind(size=15, padding=7, depthwise=True, weights="gaussian"),
+    "plain Gaussian 7x7": Kind(size=7, padding=3, weights="gaussian"),
+    "plain Sobel": Kind(weights="sobel"),
 }
 
 
@@ -124,12 +134,19 @@ class Case:
             shapes.append((self.c_out, self.c_in // self.groups, k.size, k.size))
         if k.separable:
             shapes.append((self.c_out, self.c_in, 1, 1))
-        return tuple(rng.standard_normal(shape).astype(k.dtype) for shape in shapes)
+        made = [rng.standard_normal(shape).astype(k.dtype) for shape in shapes]
+        if k.weights != "random":
+            t = np.arange(k.size) - k.size // 2
+            bell = np.exp(-t * t / (2 * (k.size / 5) ** 2))
+            kernel = np.outer(bell, t if k.weights == "sobel" else bell) / bell.sum() ** 2
+            made[1] = (made[1][:, :, :1, :1] * kernel).astype(k.dtype)
+        return tuple(made)
 
 
 def cases(rows: str = "", sizes: str = "") -> Iterable[Case]:
-    """Every kind over every size; groups only where they divide the channels."""
-    for name, kind in KINDS.items():
+    """Every kind over every size; groups only where they divide the channels.  Those of `FACTORED`: by name only."""
+    every = KINDS | FACTORED if rows else KINDS
+    for name, kind in every.items():
         for c_in, c_out, pixels in SIZES:
             case = Case(name, c_in, c_out, pixels, kind)
             divides = kind.divide == 1 or (c_in % kind.divide == 0 and c_out % kind.divide == 0)
@@ -185,30 +202,6 @@ def differs(case: Case, arrays: tuple[np.ndarray, ...], result: np.ndarray, allo
     return float((np.abs(result - exact) / limit).max())
 
 
-def least(calls: dict[str, Callable[[], Any]], rounds: int, rest: float = 0.0) -> dict[str, float]:
-    """Least nanoseconds of each call, all of them timed in turn.
-
-    rest: seconds before each turn: the other side's idle threads spin for a while, on the core that ours would use.
-    """
-    counts, ns = {}, dict.fromkeys(calls, math.inf)
-    for name, call in calls.items():
-        call()
-        begin = time.perf_counter_ns()
-        call()
-        counts[name] = max(1, min(2000, GROUP_NS // max(1, time.perf_counter_ns() - begin)))
-    for _ in range(rounds):
-        for name, call in calls.items():
-            if rest:
-                time.sleep(rest)
-                call()
-            for _ in range(2 if counts[name] == 1 else 1):
-                begin = time.perf_counter_ns()
-                for _ in range(counts[name]):
-                    call()
-                ns[name] = min(ns[name], (time.perf_counter_ns() - begin) / counts[name])
-    return ns
-
-
 def measure(case: Case, rounds: int, threads: int) -> dict[str, Any]:
     """One row."""
     import torch
@@ -252,21 +245,25 @@ def report(rows: list[dict[str, Any]]) -> None:
 
 
 def first(repeat: int) -> dict[str, dict[str, float]]:
-    """Seconds from before the import to the first result, least of several new processes: cold and warm caches."""
+    """Seconds from before the import to the first result, least of several new processes: cold and warm caches.
+
+    Beside them, how many specialisations of loops the call needed.
+    """
     found = {}
     for name, (x, w, call) in FIRST_CALLS.items():
         code = FIRST.format(x=x, w=w, call=call)
 
-        def seconds(cache: str, code: str = code) -> float:
+        def seconds(cache: str, code: str = code) -> tuple[float, int]:
             env = {**os.environ, "FASTCONV_CACHE_DIR": cache}
             done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True)
-            return float(done.stdout)
+            took, compiled = done.stdout.split()
+            return float(took), int(compiled)
 
         with tempfile.TemporaryDirectory() as cache:
-            cold = seconds(cache)
-            warm = min(seconds(cache) for _ in range(repeat))
-        found[name] = {"cold": cold, "warm": warm}
-        print(f"{name:<32} cold {cold:5.2f} s   warm {warm:5.2f} s", flush=True)
+            cold, compiled = seconds(cache)
+            warm = min(seconds(cache)[0] for _ in range(repeat))
+        found[name] = {"cold": cold, "warm": warm, "compiled": compiled}
+        print(f"{name:<32} cold {cold:5.2f} s   warm {warm:5.2f} s   {compiled} loops compiled", flush=True)
     return found
 
 

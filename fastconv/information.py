@@ -18,7 +18,7 @@ from fastconv.core.dtypes import resolve_output
 from fastconv.core.errors import bad_type, bad_value
 from fastconv.core.threads import worker_count
 
-from . import filters
+from . import filters, nn
 
 __all__ = ["Table", "info", "warmup"]
 
@@ -109,26 +109,52 @@ _COMMON: dict[str, Callable[..., Any]] = {
 }
 
 
+def _layer(call: str, kernel: int, sizes: Sequence[tuple[int, int, int]], **options: Any) -> Callable[[Any], None]:
+    """Convolutions of ``sizes``: channels in, channels out, pixels along each side."""
+
+    def run(kind: Any) -> None:
+        for c_in, c_out, n in sizes:
+            x = np.zeros((1, c_in, n, n), kind)
+            weight = (c_in, 1) if "depth" in call else (c_in, c_out) if "transpose" in call else (c_out, c_in)
+            getattr(nn, call)(x, np.zeros((*weight, kernel, kernel), kind), **options)
+
+    return run
+
+
+_FEW, _SEVERAL, _MANY = (3, 16, 224), (32, 64, 56), (256, 256, 14)
+#: common layers of float32 and float64: those of few, of several and of many channels may have other loops
+_LAYERS: dict[str, Callable[[Any], None]] = {
+    "conv2d 3x3": _layer("conv2d", 3, (_FEW, _SEVERAL, _MANY), padding=1),
+    "conv2d 3x3 stride 2": _layer("conv2d", 3, (_FEW, _SEVERAL, _MANY), padding=1, stride=2),
+    "conv2d 1x1": _layer("conv2d", 1, (_SEVERAL, _MANY)),
+    "depthwise 3x3": _layer("depthwise_conv2d", 3, (_SEVERAL, _MANY), padding=1),
+    "transposed 4x4 stride 2": _layer("conv_transpose2d", 4, (_SEVERAL, _MANY), padding=1, stride=2),
+}
+
+
 def warmup(
     dtypes: DTypeLike | Sequence[DTypeLike] = ("uint8", "float32"), *, names: Sequence[str] | None = None
 ) -> Table:
-    """Compile the common filters now, so that the first image does not wait for them.
+    """Compile the common filters and layers now, so that the first image does not wait for them.
 
     What is compiled is kept on disk: in later processes the same call takes a fraction of a second.
 
     Parameters
     ----------
     dtypes : image dtypes, one or several.  Their default result dtypes are compiled.
-    names : which filters; None is all of "sobel", "sobel along one axis", "gaussian 1", "gaussian 3", "box 5",
-        "kernel 3x3", "laplace" and "unsharp mask".
+    names : which ones; None is all of the filters "sobel", "sobel along one axis", "gaussian 1", "gaussian 3", "box 5",
+        "kernel 3x3", "laplace" and "unsharp mask", and for float32 and float64 of `fastconv.nn`'s layers "conv2d 3x3",
+        "conv2d 3x3 stride 2", "conv2d 1x1", "depthwise 3x3" and "transposed 4x4 stride 2".  A layer's loops depend on
+        its kernel, stride and dilation and, by the algorithm, somewhat on channels and pixels: call the layers that you
+        use once, for the rest.  No loop depends on a weight's values.
 
     Returns
     -------
-    mapping from "filter, dtype" to seconds, which prints as a table.
+    mapping from "name, dtype" to seconds, which prints as a table.
 
     Raises
     ------
-    TypeError, ValueError : a dtype that images cannot have; an unknown name.
+    TypeError, ValueError : a dtype that images cannot have; an unknown name, or only layers for other dtypes.
 
     >>> import fastconv as fc
     >>> list(fc.warmup("float32", names=["gaussian 1"]))
@@ -140,18 +166,29 @@ def warmup(
     kinds = [resolve_output(_named(d), np.dtype(np.float32)) for d in several]
     if isinstance(names, str):
         raise bad_type("names", names, "None or a sequence of strings")
-    chosen = list(_COMMON) if names is None else list(names)
+    chosen = [*_COMMON, *_LAYERS] if names is None else list(names)
     for name in chosen:
-        if name not in _COMMON:
-            raise bad_value("names", name, f"some of {', '.join(_COMMON)}")
+        if name not in _COMMON and name not in _LAYERS:
+            raise bad_value("names", name, f"some of {', '.join((*_COMMON, *_LAYERS))}")
+    if chosen and all(name in _LAYERS for name in chosen) and not any(map(_for_layers, kinds)):
+        raise bad_value("dtypes", dtypes, "float32 or float64 for layers")
     report = Table()
     for kind in kinds:
         image = np.zeros((512, 768), kind)  # as large as a small photograph: its plans are those of larger ones
         for name in chosen:
             start = time.perf_counter()
-            _COMMON[name](image)
+            if name in _COMMON:
+                _COMMON[name](image)
+            elif _for_layers(kind):
+                _LAYERS[name](kind)
+            else:
+                continue
             report[f"{name}, {kind}"] = time.perf_counter() - start
     return report
+
+
+def _for_layers(kind: np.dtype) -> bool:
+    return kind in (np.float32, np.float64)
 
 
 def _named(dtype: Any) -> Any:

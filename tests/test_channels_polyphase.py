@@ -118,3 +118,14 @@ def test_extra_memory_stays_small():
 
 def test_says_what_it_cannot_do():
     assert "transposed" in PolyphaseExecutor.serves(conv_problem((5, 5), (3, 3)))
+
+
+def test_blocks_of_two_sizes_where_rows_are_folded():
+    for c_out in (40, 17, 7):  # blocks of 6 and 5 channels, say, and images of more rows than a strip holds
+        p = transposed_problem((90, 12), (5, 5), batch=2, c_in=60, c_out=c_out, dilation=(2, 2), before=(2, 1),
+                               after=(0, 1), mode="reflect", dtype=np.float64)  # fmt: skip
+        rng = np.random.default_rng(c_out)
+        x, w = rng.standard_normal((2, 60, 90, 12)), rng.standard_normal((60, c_out, 5, 5))
+        out = np.full((2, c_out, *p.out_shape), np.nan)
+        PolyphaseExecutor(p, w).execute(x, out, None, 1)
+        assert_close(out, transposed(x, w, p), np.float64)

@@ -374,3 +374,22 @@ def test_warmup_reports_each_filter(recorder: Any) -> None:
     assert list(report) == ["laplace, uint8"]
     assert "laplace, uint8" in str(report)
     assert recorder.calls
+
+
+def test_warmup_compiles_what_layers_need_and_new_weights_nothing() -> None:
+    from fastconv import nn
+    from fastconv.loops import jit
+
+    names = ["conv2d 3x3", "conv2d 3x3 stride 2", "conv2d 1x1", "depthwise 3x3", "transposed 4x4 stride 2"]
+    assert list(fc.warmup(["uint8", "float32"], names=[*names, "laplace"])) == [
+        "laplace, uint8", *(f"{name}, float32" for name in names), "laplace, float32",
+    ]  # fmt: skip
+    with pytest.raises(ValueError, match="dtypes must be"):
+        fc.warmup("uint8", names=["conv2d 1x1"])
+    rng = np.random.default_rng(0)
+    before = jit.stats()["specialisations"]
+    for _ in range(3):  # new weights of shapes that were warmed up
+        nn.conv2d(rng.random((1, 32, 56, 56), np.float32), rng.random((64, 32, 3, 3), np.float32), padding=1)
+        nn.conv2d(rng.random((1, 256, 14, 14), np.float32), rng.random((256, 256, 1, 1), np.float32))
+        nn.depthwise_conv2d(rng.random((1, 32, 56, 56), np.float32), rng.random((32, 1, 3, 3), np.float32), padding=1)
+    assert jit.stats()["specialisations"] == before

@@ -225,6 +225,30 @@ def test_empty_batches_and_images() -> None:
     assert nn.conv2d(np.ones((3, 0, 4)), w, b, padding=2)[1].tolist() == [[2.0] * 6] * 2
     assert nn.conv_transpose2d(np.ones((0, 3, 5, 5)), w.transpose(1, 0, 2, 3)).shape == (0, 2, 7, 7)
     assert nn.conv2d(np.ones((0, 5, 5)), np.ones((2, 0, 3, 3)), b)[0].tolist() == [[1.0] * 3] * 3
+    assert nn.conv2d(np.ones((3, 5, 5)), np.ones((0, 3, 3, 3))).shape == (0, 3, 3)
+    assert nn.conv2d(np.ones((0, 3, 5, 5), "f2"), w.astype("f2")).dtype == np.float16
+    assert nn.conv2d(np.ones((0, 3, 5, 5), int), w.astype(int)).shape == (0, 2, 3, 3)
+    assert nn.separable_conv2d(np.ones((0, 2, 5, 5)), np.ones((2, 1, 3, 3)), np.ones((4, 2, 1, 1))).shape == (
+        0,
+        4,
+        3,
+        3,
+    )
+
+
+def test_unbatched_images_are_batches_of_one() -> None:
+    random = np.random.default_rng(10)
+    x, w, d, p = (random.standard_normal(s) for s in ((4, 9, 8), (4, 4, 3, 3), (8, 1, 3, 3), (5, 8, 1, 1)))
+    for found, batch in (
+        (nn.conv2d(x, w, padding=1), nn.conv2d(x[None], w, padding=1)),
+        (nn.conv_transpose2d(x, w, stride=2), nn.conv_transpose2d(x[None], w, stride=2)),
+        (nn.depthwise_conv2d(x, d), nn.depthwise_conv2d(x[None], d)),
+        (nn.separable_conv2d(x, d, p), nn.separable_conv2d(x[None], d, p)),
+        (nn.pointwise(x, w[..., 0, 0]), nn.pointwise(x[None], w[..., 0, 0])),
+        (nn.conv2d(x.astype("f2"), w.astype("f2")), nn.conv2d(x[None].astype("f2"), w.astype("f2"))),
+    ):
+        assert found.shape == batch.shape[1:]
+        assert np.array_equal(found, batch[0])
 
 
 X, W = np.ones((1, 4, 6, 6)), np.ones((4, 4, 3, 3))
@@ -260,6 +284,27 @@ BAD = [
     (ValueError, "weight must be", lambda: nn.conv_transpose2d(X, W[:3])),
     (ValueError, "weight must be", lambda: nn.depthwise_conv2d(X, W)),
     (ValueError, "weight must be", lambda: nn.pointwise(X, W)),
+    (ValueError, "x must be", lambda: nn.conv2d(X[None], W)),
+    (ValueError, "x must be", lambda: nn.conv_transpose2d(X[0, 0], W)),
+    (ValueError, "x must be", lambda: nn.conv_transpose2d(np.ones((1, 4, 0, 5)), W)),
+    (ValueError, "weight must be", lambda: nn.conv_transpose2d(X, W[0])),
+    (ValueError, "weight must be", lambda: nn.depthwise_conv2d(X, np.ones((6, 1, 3, 3)))),
+    (ValueError, "padding must be", lambda: nn.conv2d(X, W, padding=((1, -1), (0, 0)))),
+    (ValueError, "padding must be", lambda: nn.conv2d(X, W, padding=((1, 2, 3), (0, 0)))),
+    (ValueError, "padding must be", lambda: nn.conv2d(X, W, padding=((1, 2), (3,)))),
+    (TypeError, "stride must be", lambda: nn.conv2d(X, W, stride=((1, 2), (3,)))),
+    (ValueError, "padding must be", lambda: nn.conv_transpose2d(X, W, padding=-1)),
+    (ValueError, "output_padding must be", lambda: nn.conv_transpose2d(X, W, output_padding=-1)),
+    (ValueError, "output_padding must be", lambda: nn.conv_transpose2d(X, W, output_padding=1)),
+    (ValueError, "output_padding must be", lambda: nn.conv_transpose2d(X, W, dilation=(1, 3), output_padding=(1, 2))),
+    (TypeError, "weight must be", lambda: nn.conv_transpose2d(X, W.astype("f4"))),
+    (TypeError, "depthwise must be|weight must be", lambda: nn.separable_conv2d(X, W[:, :1].astype("f4"), W)),
+    (TypeError, "pointwise must be", lambda: nn.separable_conv2d(X, W[:, :1], W[..., :1, :1].astype("f4"))),
+    (ValueError, "input_shape must be", lambda: nn.conv_matrix(W, (1, 4, 6, 6))),
+    (ValueError, "weight must be", lambda: nn.conv_matrix(W, (3, 6, 6))),
+    (ValueError, "larger than the padded", lambda: nn.conv_matrix(W, (4, 2, 6))),
+    (ValueError, "weight", lambda: nn.output_shape((1, 4, 6, 6), (4, 3, 3, 3))),
+    (ValueError, "output_padding must be", lambda: nn.transposed_output_shape(X.shape, W.shape, output_padding=1)),
     (TypeError, "layers must be", lambda: nn.receptive_field(3)),
     (ValueError, "groups must be", lambda: nn.parameter_count(3, 4, 3, groups=2)),
 ]  # fmt: skip

@@ -44,14 +44,18 @@ def test_others_with_the_same_sample_are_kept_in_their_turn() -> None:
 
 
 def test_no_more_is_kept_than_the_limit() -> None:
-    store = Repeated(100_000)
-    weights = [np.full(5000, float(i)) for i in range(5)]
+    class Made:
+        def __init__(self, weight: np.ndarray) -> None:
+            self.weight, self.more = weight, np.repeat(weight, 2)
+
+    store = Repeated(1_000_000)
+    weights = [np.full(5000, float(i)) for i in range(12)]
     for _ in range(2):
         for weight in weights:
-            store.get("kind", weight, lambda given, keep: given.nbytes)
+            store.get("kind", weight, lambda given, keep: Made(given))
     held = [entry for entry in store._found.values() if entry is not None]
-    assert 0 < sum(entry[0].nbytes for entry in held) <= 100_000
-    assert store.get("kind", np.zeros(20_000), lambda given, keep: keep) is False
+    assert [entry[2] for entry in held] == [120_000] * 8
+    assert store.get("kind", np.zeros(30_000), lambda given, keep: keep) is False
 
 
 def test_weights_changed_in_place_between_calls_count() -> None:

@@ -15,7 +15,10 @@ import numpy as np
 from .convolution import count_multiplications, count_parameters
 from .ir import Offer
 
-__all__ = ["ChannelPlan", "ChannelProblem"]
+__all__ = ["LEAST_BYTES", "ChannelPlan", "ChannelProblem"]
+
+#: memory that any call may take, however small: tables, and scratch of whole vectors
+LEAST_BYTES = 64 * 1024
 
 Pair = tuple[int, int]
 

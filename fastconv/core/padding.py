@@ -33,6 +33,11 @@ _WORDS = "'valid', 'same' or 'same_lower'"
 _PADDING = f"an integer of at least 0, a pair (rows, columns), a pair of pairs (before, after), {_WORDS}"
 
 
+def _several(value: Any) -> bool:
+    """Whether a value is a sequence: an array without dimensions is a number."""
+    return isinstance(value, _SEQUENCES) and not (isinstance(value, np.ndarray) and value.ndim == 0)
+
+
 def integer(name: str, value: Any, least: int, allowed: str = "") -> int:
     """``value`` as an int from ``least`` to `MOST`; TypeError or ValueError otherwise."""
     allowed = allowed or f"an integer from {least} to {MOST}"
@@ -54,7 +59,7 @@ def pair(name: str, value: Any, least: int) -> Pair:
     ((2, 2), (1, 3))
     """
     allowed = f"an integer from {least} to {MOST}, or a pair of them (rows, columns)"
-    if isinstance(value, _SEQUENCES) and np.ndim(value):
+    if _several(value):
         if len(value) != 2:
             raise bad_value(name, value, allowed)
         return integer(name, value[0], least, allowed), integer(name, value[1], least, allowed)
@@ -110,12 +115,12 @@ def _halves(word: str, totals: Sequence[int]) -> tuple[Pair, Pair]:
 
 
 def _pairs(padding: Any) -> tuple[Pair, Pair]:
-    if isinstance(padding, _SEQUENCES) and np.ndim(padding):
+    if _several(padding):
         if len(padding) != 2:
             raise bad_value("padding", padding, _PADDING)
         found = []
         for each in padding:
-            if isinstance(each, _SEQUENCES) and np.ndim(each):
+            if _several(each):
                 if len(each) != 2:
                     raise bad_value("padding", padding, _PADDING)
                 found.append((integer("padding", each[0], 0, _PADDING), integer("padding", each[1], 0, _PADDING)))

@@ -1,13 +1,12 @@
 """Convolutions over channels: what a caller said becomes a `ChannelProblem`, a plan, and an executor that is kept.
 
 A repeated call is two look-ups: one for everything that follows from shapes and parameters, one for the executor made
-for these weights.  Weights are compared by their bytes: those of up to `KEPT_BYTES` are kept at once, larger ones when
-they come a second time (see `repeated`); what `prepare` has made of them needs no comparison.
+for these weights.  Weights are compared by their bytes: small ones are kept at once, larger ones when they come a
+second time (see `executors`); what `prepare` has made of them needs no comparison.
 """
 
 from __future__ import annotations
 
-import importlib
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
@@ -19,7 +18,6 @@ from fastconv.core.border import CONSTANT, canonical_mode
 from fastconv.core.channels import ChannelPlan, ChannelProblem
 from fastconv.core.convolution import conv_size, transposed_size
 from fastconv.core.errors import bad_type, bad_value
-from fastconv.core.kept import Kept
 from fastconv.core.padding import (
     checked_channels,
     checked_kernel,
@@ -28,56 +26,38 @@ from fastconv.core.padding import (
     pair,
     transposed_padding_of,
 )
-from fastconv.core.separable import SeparableProblem
 from fastconv.plan.channels import METHODS, choose_channels
 
 from . import channels_device as device
 from .arrays import as_numbers, on_device
-from .repeated import Repeated
+from .converted import NO_LIMIT, Room, convolve_pieces
+from .executors import Prepared, array_of, backend, copied_bytes, executor_of, forget, stages_of
 
-__all__ = ["Prepared", "explain_channels", "run_channels", "tensor"]
-
-#: bytes of weights whose executor is kept for the next call; bytes of larger ones that are kept if they come again
-KEPT_BYTES = 1 << 16
-REPEATED_BYTES = 32 << 20
-#: largest integer below which every integer is a float64
-EXACT = 1 << 53
-
-_executors = Kept(64)
-_repeated = Repeated(REPEATED_BYTES)
-
-
-class Prepared:
-    """Weights with what was made of them, for calls that use them again: see `fastconv.nn.prepare`."""
-
-    def __init__(self, weight: np.ndarray) -> None:
-        self.weight = weight.copy(order="C")
-        self.weight.flags.writeable = False
-        self.kept = Kept(8)
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        return self.weight.shape
-
-    @property
-    def dtype(self) -> np.dtype:
-        return self.weight.dtype
-
-    def __repr__(self) -> str:
-        return f"<prepared weight of {self.dtype} with shape {self.shape}>"
+__all__ = [
+    "Call",
+    "Prepared",
+    "call_of",
+    "check_bias",
+    "checked",
+    "clear_executors",
+    "compute",
+    "explain_channels",
+    "out_dtype",
+    "plain_memory",
+    "run_channels",
+    "same_kind",
+    "targets",
+    "tensor",
+]
 
 
 @dataclass(frozen=True, eq=False)
-class _Call:
+class Call:
     """All that follows from shapes, dtypes and parameters."""
 
     problem: ChannelProblem
     plan: ChannelPlan | None  # None: nothing to compute
     out_shape: tuple[int, ...]
-
-
-def _backend() -> Any:
-    return importlib.import_module("fastconv.backends.channels")
 
 
 def tensor(name: str, value: Any, dimensions: tuple[int, ...], words: str) -> np.ndarray:
@@ -104,7 +84,7 @@ def _problem_of(
     kind: str,
     shape: tuple[int, ...],
     weight: tuple[int, ...],
-    dtype: np.dtype,
+    stored: np.dtype,
     stride: Any,
     padding: Any,
     output_padding: Any,
@@ -112,8 +92,8 @@ def _problem_of(
     groups: Any,
     padding_mode: Any,
     method: Any,
-    backend: Any,
-) -> _Call:
+    where: Any,
+) -> Call:
     transposed = kind == "transposed"
     s, d, n, size = pair("stride", stride, 1), pair("dilation", dilation, 1), (shape[-2], shape[-1]), weight[2:]
     g = checked_channels(shape[-3], weight, groups, transposed)
@@ -123,8 +103,8 @@ def _problem_of(
         raise bad_type("method", method, "a string")
     if method != "auto" and method not in METHODS:
         raise bad_value("method", method, f"one of auto, {', '.join(METHODS)}")
-    if backend not in ("auto", "cpu"):
-        raise (bad_value if isinstance(backend, str) else bad_type)("backend", backend, "'auto' or 'cpu'")
+    if where not in ("auto", "cpu"):
+        raise (bad_value if isinstance(where, str) else bad_type)("backend", where, "'auto' or 'cpu'")
     k = size[0], size[1]
     if transposed:
         around = transposed_padding_of(padding, k, s, d)
@@ -140,19 +120,24 @@ def _problem_of(
     batch = shape[0] if len(shape) == 4 else 1
     problem = ChannelProblem(
         kind, batch, shape[-3], c_out, g, n, out, k, s, d,
-        (around[0][0], around[1][0]), (around[0][1], around[1][1]), mode, dtype, method,
+        (around[0][0], around[1][0]), (around[0][1], around[1][1]), mode, _sums_dtype(stored), method,
     )  # fmt: skip
     empty = 0 in (batch, c_out, problem.group_in, *out, *n)
-    plan = None if empty else choose_channels(problem, _backend().refusals(problem))
-    return _Call(problem, plan, (*shape[:-3], c_out, *out))
+    plan = (
+        None if empty else choose_channels(problem, backend().refusals(problem, stored, copied_bytes(problem, stored)))
+    )
+    return Call(problem, plan, (*shape[:-3], c_out, *out))
 
 
 _remembered = lru_cache(maxsize=512)(_problem_of)
 
 
-def _call(kind: str, x: np.ndarray, weight: np.ndarray | Prepared, options: dict[str, Any]) -> _Call:
+def call_of(
+    kind: str, shape: tuple[int, ...], weight: tuple[int, ...], dtype: np.dtype, options: dict[str, Any]
+) -> Call:
+    """What follows from shapes, x's dtype and parameters: looked up, or made and checked."""
     key = [_plain(options[name]) for name in _PARAMETERS]
-    return _remembered(kind, x.shape, weight.shape, _sums_dtype(x.dtype), *key)
+    return _remembered(kind, shape, weight, dtype.newbyteorder("="), *key)
 
 
 _PARAMETERS = ("stride", "padding", "output_padding", "dilation", "groups", "padding_mode", "method", "backend")
@@ -163,22 +148,22 @@ def _sums_dtype(dtype: np.dtype) -> np.dtype:
     return np.dtype(np.float32 if dtype.kind == "f" and dtype.itemsize <= 4 else np.float64)
 
 
-def _out_dtype(dtype: np.dtype) -> np.dtype:
+def out_dtype(dtype: np.dtype) -> np.dtype:
     return dtype.newbyteorder("=") if dtype.kind == "f" else np.dtype(np.int64)
 
 
-def _checked(x: Any, weight: Any, bias: Any) -> tuple[np.ndarray, np.ndarray | Prepared, np.ndarray | None]:
+def checked(x: Any, weight: Any, bias: Any) -> tuple[np.ndarray, np.ndarray | Prepared, np.ndarray | None]:
     x = tensor("x", x, (3, 4), "an array (N, C, H, W) or (C, H, W)")
     if type(weight) is not Prepared:
         weight = tensor("weight", weight, (4,), "an array of four dimensions (channels out, channels in, kH, kW)")
-    _same_kind("weight", weight, x)
+    same_kind("weight", weight, x)
     if bias is not None:
         bias = tensor("bias", bias, (1,), "an array of one dimension")
-        _same_kind("bias", bias, x)
+        same_kind("bias", bias, x)
     return x, weight, bias
 
 
-def _same_kind(name: str, value: Any, x: np.ndarray) -> None:
+def same_kind(name: str, value: Any, x: np.ndarray) -> None:
     a, b = value.dtype, x.dtype
     if a != b and not (a.kind in "iub" and b.kind in "iub") and a.newbyteorder("=") != b.newbyteorder("="):
         raise TypeError(f"{name} must be of x's dtype {b}{' or other integers' * (b.kind in 'iub')}; got {a}")
@@ -193,54 +178,65 @@ def run_channels(
     everything is checked.
     """
     if device.wanted(x, options["backend"]):
-        backend, options["backend"] = options["backend"], "auto"
+        where, options["backend"] = options["backend"], "auto"
 
         def problem_of(image: Any, weights: Any) -> tuple[ChannelProblem, tuple[int, ...]]:
-            found = _call(kind, image, weights, options)
+            found = call_of(kind, image.shape, weights.shape, image.dtype, options)
             return found.problem, found.out_shape
 
-        return device.run_on_device(x, _array(weight), bias, out, workers, backend, problem_of)
-    x, weight, bias = _checked(x, weight, bias)
-    call = _call(kind, x, weight, options)
-    _check_bias(bias, call.out_shape[-3])
+        return device.run_on_device(x, array_of(weight), bias, out, workers, where, problem_of)
+    x, weight, bias = checked(x, weight, bias)
+    call = call_of(kind, x.shape, weight.shape, x.dtype, options)
+    check_bias(bias, call.out_shape[-3])
     limit = threads.worker_count(workers)
-    dtype = _out_dtype(x.dtype)
-    out, target = _targets(out, call.out_shape, dtype, x, weight, bias)
-    if call.plan is None:
-        target[...] = 0
-        if bias is not None:
-            target += bias[:, None, None].astype(dtype)
-    elif dtype.kind == "f":
-        _floats(call, x, weight, bias, target, limit)
+    out, target = targets(out, call.out_shape, out_dtype(x.dtype), x, array_of(weight), bias)
+    if target.ndim == 4:
+        compute(call, x, weight, bias, target, limit)
     else:
-        from .integers import convolve_integers
-
-        convolve_integers(call.problem, _summed(call), x, _array(weight), bias, target, limit)
+        compute(call, x[None], weight, bias, target[None], limit)
     if target is not out:
         out[...] = target
     return out
 
 
-def _check_bias(bias: np.ndarray | None, channels: int) -> None:
+def compute(
+    call: Call,
+    x: np.ndarray,
+    weight: np.ndarray | Prepared,
+    bias: np.ndarray | None,
+    out: np.ndarray,
+    workers: int,
+    room: Room = NO_LIMIT,
+) -> None:
+    """Fill ``out`` (N, C, H, W), which shares no memory with the others.  room: see `pieces_of`."""
+    p, plan = call.problem, call.plan
+    if plan is None:
+        out[...] = 0 if bias is None else bias[:, None, None].astype(out.dtype)
+    elif plain_memory(x, p.dtype) and plain_memory(out, p.dtype):
+        if bias is not None:
+            bias = np.ascontiguousarray(bias, p.dtype)
+        executor = executor_of(p, plan.method, weight)
+        executor.execute(x, out, bias, min(workers, executor.most_workers))
+    else:
+        convolve_pieces(p, plan.method, x, weight, bias, out, workers, room)
+
+
+def check_bias(bias: np.ndarray | None, channels: int) -> None:
     if bias is not None and bias.shape != (channels,):
         raise bad_value("bias", bias, f"of shape ({channels},), one number for each output channel")
 
 
-def _targets(out: Any, shape: tuple[int, ...], dtype: np.dtype, *others: Any) -> tuple[np.ndarray, np.ndarray]:
-    """What the caller gets, and the array in plain memory that is computed: the same one where it can be."""
+def targets(out: Any, shape: tuple[int, ...], dtype: np.dtype, *others: Any) -> tuple[np.ndarray, np.ndarray]:
+    """What the caller gets, and the array that is filled: another one where it shares memory with what is read."""
     if out is None:
         out = np.empty(shape, dtype)
         return out, out
     _checked_out(out, shape, dtype)
     shared = any(isinstance(a, np.ndarray) and np.may_share_memory(out, a) for a in others)
-    return out, np.empty(shape, dtype) if shared or not _plain_memory(out, dtype) else out
+    return out, np.empty(shape, dtype) if shared else out
 
 
-def _array(weight: np.ndarray | Prepared) -> np.ndarray:
-    return weight.weight if type(weight) is Prepared else weight  # type: ignore[return-value]
-
-
-def _plain_memory(array: np.ndarray, dtype: np.dtype) -> bool:
+def plain_memory(array: np.ndarray, dtype: np.dtype) -> bool:
     return type(array) is np.ndarray and array.dtype == dtype and array.flags.c_contiguous and array.flags.aligned
 
 
@@ -257,128 +253,28 @@ def _checked_out(out: Any, shape: tuple[int, ...], dtype: np.dtype) -> None:
         raise bad_value("out", "a broadcast array", "an array whose elements do not share memory")
 
 
-def _floats(
-    call: _Call, x: np.ndarray, weight: np.ndarray | Prepared, bias: Any, target: np.ndarray, workers: int
-) -> None:
-    p = call.problem
-    x4 = x if x.ndim == 4 else x[None]
-    out4 = target if target.ndim == 4 else target[None]
-    if bias is not None:
-        bias = np.ascontiguousarray(bias, p.dtype)
-    if _plain_memory(x4, p.dtype) and target.dtype == p.dtype:
-        assert call.plan is not None
-        _executor(p, call.plan.method, weight).execute(x4, out4, bias, workers)
-    else:
-        _one_by_one(call, x4, weight, bias, out4, workers)
-
-
-def _one_by_one(
-    call: _Call, x: np.ndarray, weight: np.ndarray | Prepared, bias: Any, out: np.ndarray, workers: int
-) -> None:
-    """Each sample brought to the sums' dtype, convolved, and stored in the output's."""
-    p = _single(call.problem)
-    plan = _summed(call)
-    executor = _executor(p, plan.method, weight)
-    sums = np.empty((1, *out.shape[1:]), p.dtype)
-    for n in range(len(x)):
-        sample = np.ascontiguousarray(x[n : n + 1], p.dtype)
-        executor.execute(sample, sums, bias, workers)
-        with np.errstate(over="ignore"):
-            np.copyto(out[n : n + 1], sums, casting="same_kind")
-
-
-def _single(problem: ChannelProblem) -> ChannelProblem:
-    return problem if problem.batch == 1 else replace(problem, batch=1)
-
-
-@lru_cache(maxsize=128)
-def _plan_of(problem: ChannelProblem) -> ChannelPlan:
-    return choose_channels(problem, _backend().refusals(problem))
-
-
-def _summed(call: _Call) -> ChannelPlan:
-    return _plan_of(_single(call.problem))
-
-
-def _executor(problem: ChannelProblem, method: str, weight: np.ndarray | Prepared) -> Any:
-    """The executor of a problem and weights: kept with prepared weights, remembered for small ones, else made."""
-    if isinstance(weight, Prepared):
-        return weight.kept.get(problem, lambda: _made(problem, method, weight.weight, True))
-    if weight.nbytes > KEPT_BYTES:
-        key = (problem, weight.dtype.str)
-        return _repeated.get(key, weight, lambda given, keep: _made(problem, method, given, keep))
-    return _executors.get(
-        (problem, weight.dtype.str, weight.tobytes()), lambda: _made(problem, method, weight.copy(), False)
-    )
-
-
-def _made(problem: ChannelProblem, method: str, weight: np.ndarray, keep: bool) -> Any:
-    executor = _backend().executor(method)(problem, np.ascontiguousarray(weight, problem.dtype))
-    if keep and hasattr(executor, "keep"):
-        executor.keep()
-    return executor
-
-
 def clear_executors() -> None:
     """Forget every remembered problem and executor."""
-    _executors.clear()
-    _repeated.clear()
+    forget()
     _remembered.cache_clear()
-    _plan_of.cache_clear()
 
 
-def explain_channels(kind: str, shape: Any, weight_shape: tuple[int, ...], dtype: Any, **options: Any) -> ChannelPlan:
-    """The plan of a call, from shapes alone."""
-    call = _remembered(kind, shape, weight_shape, _sums_dtype(dtype), *(_plain(options[n]) for n in _PARAMETERS))
+def explain_channels(
+    kind: str, shape: Any, weight_shape: tuple[int, ...], dtype: Any, weight: np.ndarray | None, **options: Any
+) -> ChannelPlan:
+    """The plan of a call, from shapes alone; with the weights it may be that of their factors."""
+    call = call_of(kind, shape, weight_shape, dtype, options)
     if call.plan is None:
         return ChannelPlan(call.problem, "none", (), {}, 0.0, "nothing is to be computed")
-    return call.plan
-
-
-def run_separable(
-    x: Any, depthwise: Any, pointwise: Any, bias: Any, *, out: np.ndarray | None, workers: int | None, **options: Any
-) -> np.ndarray:
-    """`fastconv.nn.separable_conv2d`: depthwise, then 1 x 1, strip by strip where x can be read in place."""
-    if device.wanted(x, options["backend"]):
-        options["groups"] = max(1, x.shape[-3])
-        middle = run_channels("conv", x, depthwise, None, output_padding=0, out=None, workers=workers, **options)
-        mixing = dict(zip(_PARAMETERS, (1, 0, 0, 1, 1, "constant", "auto", options["backend"]), strict=True))
-        return run_channels("conv", middle, pointwise, bias, out=out, workers=workers, **mixing)
-    x, depthwise, _ = _checked(x, depthwise, None)
-    first = _call("conv", x, depthwise, options | {"groups": max(1, x.shape[-3]), "output_padding": 0})
-    if type(pointwise) is not Prepared:
-        pointwise = tensor("pointwise", pointwise, (4,), "an array of shape (channels out, channels in, 1, 1)")
-    if pointwise.shape[2:] != (1, 1):
-        raise bad_value("pointwise", pointwise, "an array of shape (channels out, channels in, 1, 1)")
-    _same_kind("pointwise", pointwise, x)
-    mixing = dict(zip(_PARAMETERS, (1, 0, 0, 1, 1, "constant", "auto", options["backend"]), strict=True))
-    key = [_plain(mixing[name]) for name in _PARAMETERS]
-    second = _remembered("conv", first.out_shape, pointwise.shape, _sums_dtype(x.dtype), *key)
-    if bias is not None:
-        bias = tensor("bias", bias, (1,), "an array of one dimension")
-        _same_kind("bias", bias, x)
-    _check_bias(bias, second.out_shape[-3])
-    p = first.problem
-    whole = Prepared in (type(depthwise), type(pointwise)) or options["method"] != "auto"
-    if whole or first.plan is None or second.plan is None or not _plain_memory(x, p.dtype):
-        options["groups"] = p.groups
-        middle = run_channels("conv", x, depthwise, None, output_padding=0, out=None, workers=workers, **options)
-        return run_channels("conv", middle, pointwise, bias, out=out, workers=workers, **mixing)
-    limit = threads.worker_count(workers)
-    out, target = _targets(out, second.out_shape, p.dtype, x, depthwise, pointwise, bias)
-    if bias is not None:
-        bias = np.ascontiguousarray(bias, p.dtype)
-    executor = _separable_executor(SeparableProblem(p, second.problem.c_out), depthwise, pointwise)
-    executor.execute(x if x.ndim == 4 else x[None], target if target.ndim == 4 else target[None], bias, limit)
-    if target is not out:
-        out[...] = target
-    return out
-
-
-def _separable_executor(problem: SeparableProblem, depthwise: np.ndarray, pointwise: np.ndarray) -> Any:
-    make = _backend().separable_executor()
-    key = (problem, depthwise.dtype.str, depthwise.tobytes())
-    if depthwise.nbytes + pointwise.nbytes > KEPT_BYTES:
-        first = depthwise.copy()
-        return _repeated.get(key, pointwise, lambda given, keep: make(problem, first, given))
-    return _executors.get((*key, pointwise.tobytes()), lambda: make(problem, depthwise.copy(), pointwise.copy()))
+    p, plan = call.problem, call.plan
+    if weight is None or dtype.newbyteorder("=") != p.dtype:
+        if p.method == "separable":
+            raise bad_value(
+                "method", p.method, "another one where the weights are not known, or not of float32 or float64"
+            )
+        return plan
+    found = stages_of(p, plan.method, weight)
+    if found is None:
+        return plan
+    offers = tuple(sorted((found.offer, *plan.offers), key=lambda offer: offer.cost_ns))
+    return replace(plan, method="separable", offers=offers, error_bound=found.error_bound, note=found.offer.note)

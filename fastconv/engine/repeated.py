@@ -21,16 +21,19 @@ _FIRST = 1 << 14
 
 
 class Repeated:
-    """What is kept of at most ``limit`` bytes of weights, the least recently used leaving first."""
+    """At most ``limit`` bytes of weights and of arrays made of them, the least recently used leaving first.
+
+    The newest stays, however much it is; of weights that alone are more than a fifth of the limit nothing is kept.
+    """
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
-        self._found: OrderedDict[Hashable, tuple[np.ndarray, Any] | None] = OrderedDict()
+        self._found: OrderedDict[Hashable, tuple[np.ndarray, Any, int] | None] = OrderedDict()
         self._lock = Lock()
 
     def get(self, key: Hashable, weight: np.ndarray, make: Callable[[np.ndarray, bool], Any]) -> Any:
         """``make(weight, False)`` for weights that are new, else the value of ``make(copy, True)``, made once."""
-        if weight.nbytes > self.limit or not weight.flags.c_contiguous:
+        if 5 * weight.nbytes > self.limit or not weight.flags.c_contiguous:
             return make(weight, False)
         flat = weight.reshape(-1)
         sampled = (key, flat[:: max(1, flat.size // _SAMPLE)].tobytes())
@@ -47,8 +50,9 @@ class Repeated:
             return make(weight, False)
         copy = weight.copy()
         made = make(copy, True)
+        arrays = {id(a): a.nbytes for a in getattr(made, "__dict__", {}).values() if isinstance(a, np.ndarray)}
         with self._lock:
-            self._found[sampled] = (copy, made)
+            self._found[sampled] = (copy, made, copy.nbytes + sum(arrays.values()) - arrays.get(id(copy), 0))
         self._trim()
         return made
 
@@ -59,10 +63,10 @@ class Repeated:
 
     def _trim(self) -> None:
         with self._lock:
-            held = sum(entry[0].nbytes for entry in self._found.values() if entry is not None)
+            held = sum(entry[2] for entry in self._found.values() if entry is not None)
             while len(self._found) > 1 and (held > self.limit or len(self._found) > _SAMPLE):
                 _, entry = self._found.popitem(last=False)
-                held -= 0 if entry is None else entry[0].nbytes
+                held -= 0 if entry is None else entry[2]
 
 
 def _same(a: np.ndarray, b: np.ndarray) -> bool:

@@ -37,7 +37,7 @@ def explain(
     Parameters
     ----------
     x_or_shape : the image, or its shape as a tuple.
-    weight_or_shape : the weight, or its shape as a tuple.
+    weight_or_shape : the weight, or its shape as a tuple.  Whether weights are outer products is seen only in a weight.
     dtype : of both, where only shapes are given.
     transposed : True asks about `conv_transpose2d`.
     output_padding : see there.
@@ -61,10 +61,12 @@ def explain(
     """
     shape, kind = _shape("x_or_shape", x_or_shape, dtype)
     weight, _ = _shape("weight_or_shape", weight_or_shape, dtype)
+    known = weight_or_shape.weight if isinstance(weight_or_shape, Prepared) else weight_or_shape
     if len(weight) != 4:
         raise bad_value("weight_or_shape", weight_or_shape, "a weight of four dimensions")
     return explain_channels(
-        "transposed" if transposed else "conv", shape, weight, kind, stride=stride, padding=padding,
+        "transposed" if transposed else "conv", shape, weight, kind, known if isinstance(known, np.ndarray) else None,
+        stride=stride, padding=padding,
         output_padding=output_padding, dilation=dilation, groups=groups, padding_mode=padding_mode, method=method,
         backend=backend,
     )  # fmt: skip

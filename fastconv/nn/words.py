@@ -19,9 +19,10 @@ OPTIONS = {
     "groups": "the channels fall into so many groups that do not see each other.",
     "padding_mode": f"what the padding holds, one of {', '.join(MODES)} (zeros for constant).",
     "out": "None, or a writable array of the result's shape and dtype; it may overlap the others.",
-    "method": """"auto" takes the cheapest algorithm; "direct", "winograd", "gathered", "depthwise" or
-        "polyphase" asks for one, or for the cheapest of its kind.  "auto" may use Winograd's algorithms, equal
-        within `explain`'s bound for finite input: a NaN or infinity spreads over a tile.  "direct" avoids them.""",
+    "method": """"auto" takes the cheapest algorithm; "direct", "winograd", "gathered", "depthwise", "polyphase" or
+        "separable" (for weights that are outer products) asks for one, or for the cheapest of its kind.  "auto" may
+        use Winograd's algorithms, equal within `explain`'s bound for finite input: a NaN or infinity spreads over a
+        tile.  "direct" avoids them.""",
     "backend": """"auto" goes where x is; "cuda" with host arrays copies them to the device and the result back.  On a
         device: floats only, method "auto" or "direct", zeros around a transposed convolution.""",
     "workers": "most threads to use; None takes what the machine allows.  The result is the same for any number.",

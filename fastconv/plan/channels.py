@@ -28,7 +28,7 @@ from fastconv.core.ir import Offer
 
 from .bounds import gamma, unit
 
-__all__ = ["METHODS", "choose_channels", "counts"]
+__all__ = ["METHODS", "choose_channels", "counts", "estimate", "multiplications"]
 
 TABLE = Path(__file__).with_name("channel_costs.json")
 #: what `method=` may say besides "auto"; the words that stand for several algorithms
@@ -62,6 +62,7 @@ METHODS = (
     "winograd4",
     "depthwise",
     "polyphase",
+    "separable",
 )
 
 
@@ -154,7 +155,8 @@ def error_bound(problem: ChannelProblem, method: str) -> float:
 def choose_channels(problem: ChannelProblem, refusals: Mapping[str, str]) -> ChannelPlan:
     """The cheapest algorithm that serves, or the one that ``problem.method`` names.
 
-    refusals: for every algorithm of the backend "" or why it cannot serve.
+    refusals: for every algorithm of the backend "" or why it cannot serve.  "separable" serves for some weights only:
+    here it stands for the cheapest other one, in whose place it is put when the weights are known.
 
     >>> import numpy as np
     >>> f32 = np.dtype("float32")
@@ -165,13 +167,14 @@ def choose_channels(problem: ChannelProblem, refusals: Mapping[str, str]) -> Cha
     """
     served = [name for name, reason in refusals.items() if not reason]
     refused = {name: reason for name, reason in refusals.items() if reason}
+    anyone = problem.method in ("auto", "separable")
     asked = FAMILIES.get(problem.method, (problem.method,))
     offers = sorted(
         (Offer(m, estimate(problem, m), multiplications(problem, m) / max(1, problem.pixels * problem.c_out), WHY[m])
          for m in served),
         key=lambda offer: offer.cost_ns,
     )  # fmt: skip
-    allowed = [o for o in offers if problem.method == "auto" or o.method in asked]
+    allowed = [o for o in offers if anyone or o.method in asked]
     if not allowed:
         words = ", ".join(["auto", *served])
         why = "; ".join(refused[m] for m in asked if m in refused)

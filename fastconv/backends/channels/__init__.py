@@ -26,7 +26,7 @@ import numpy as np
 
 from fastconv.core.channels import ChannelProblem
 
-__all__ = ["EXECUTORS", "Executor", "executor", "refusals", "separable_executor"]
+__all__ = ["EXECUTORS", "Executor", "cut", "executor", "factored_executor", "refusals", "separable_executor"]
 
 
 class Executor(Protocol):
@@ -66,6 +66,13 @@ def executor(method: str) -> type[Executor]:
     return getattr(importlib.import_module(f".{module}", __name__), name)
 
 
+def factored_executor() -> Any:
+    """The class that executes stages: it takes these in the weight's place."""
+    from .factored import FactoredExecutor
+
+    return FactoredExecutor
+
+
 def separable_executor() -> Any:
     """The class that executes a `fastconv.core.separable.SeparableProblem`: it takes two weights."""
     from .separable import SeparableExecutor
@@ -73,13 +80,30 @@ def separable_executor() -> Any:
     return SeparableExecutor
 
 
-def refusals(problem: ChannelProblem) -> dict[str, str]:
-    """For every algorithm "" or, in words, why it cannot serve: its kind of problem, or too much memory."""
+def cut(*arguments: Any) -> Any:
+    """See `fastconv.backends.channels.pieces.cut`."""
+    from . import pieces
+
+    return pieces.cut(*arguments)
+
+
+def refusals(problem: ChannelProblem, stored: np.dtype | None = None, held: int = 0) -> dict[str, str]:
+    """For every algorithm "" or, in words, why it cannot serve: its kind of problem, or too much memory.
+
+    stored: the dtype of image, weights and output, where that is not the one in which is summed.  held: bytes of
+    copies of the weights that the call makes beside an executor's.
+    """
+    stored = problem.dtype if stored is None else stored
+    exact = stored.kind != "f"
+    limit = problem.memory_limit * stored.itemsize // problem.dtype.itemsize
+    held += problem.weight_bytes if stored != problem.dtype else 0
     found = {}
     for method in EXECUTORS:
         kind = executor(method)
         reason = kind.serves(problem)
-        if not reason and hasattr(kind, "outs") and kind.scratch_bytes(problem) > problem.memory_limit:
+        if not reason and exact and method.startswith("winograd"):
+            reason = "its tiles multiply fractions, and integers are summed exactly"
+        if not reason and hasattr(kind, "outs") and held + kind.scratch_bytes(problem) > limit:
             reason = "its tiles take more memory than a quarter of image and output, and four times the weights"
         found[method] = reason
     return found

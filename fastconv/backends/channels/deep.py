@@ -60,7 +60,7 @@ def _bands(problem: ChannelProblem, every: int, step: int) -> _Bands:
     rows = lines(problem.shape, problem.before, problem.after, problem.mode, problem.dtype.itemsize, every)
     n = problem.out_shape[0]
     one = problem.group_in * rows.row * problem.dtype.itemsize
-    budget = min(STRIP_BYTES, problem.memory_limit // 4)
+    budget = min(STRIP_BYTES, problem.memory_limit // 5)
     fit = (budget // max(one, 1) - problem.reach[0] - 1) // problem.stride[0] + 1
     band = max(1, min(n, fit))
     band = -(-n // -(-n // band))
@@ -202,5 +202,23 @@ class DeepExecutor:
     @staticmethod
     def scratch_bytes(problem: ChannelProblem) -> int:
         job = _deep(problem)
+        return DeepExecutor.worker_bytes(problem) + (
+            problem.groups
+            * job.blocks
+            * job.vectors
+            * lanes(problem.dtype.itemsize)
+            * problem.group_in
+            * problem.taps
+            * problem.dtype.itemsize
+            if problem.weight_bytes <= PACKED_BYTES
+            else 0
+        )
+
+    @staticmethod
+    def worker_bytes(problem: ChannelProblem) -> int:
+        """Of those, what each worker takes."""
+        job = _deep(problem)
         size = problem.dtype.itemsize
-        return (problem.group_in * job.bands.channel + job.sums) * size + min(problem.weight_bytes * 2, PANEL_BYTES)
+        wide = job.vectors * lanes(size)
+        panel = 0 if problem.weight_bytes <= PACKED_BYTES else job.most * problem.taps * wide
+        return (problem.group_in * job.bands.channel + SLACK + job.sums + panel) * size

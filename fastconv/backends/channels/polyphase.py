@@ -140,6 +140,11 @@ class _Tables:
         table = np.zeros((1, 3), np.int64)
         self.driver = loops.polyphase.compiled(self.job, table, *(0,) * 10)
 
+    def alike(self, first: int, last: int) -> list[tuple[int, int]]:
+        """The blocks first..last in one range, or where rows are folded in ranges of blocks of one size."""
+        change = next((i for i in range(first + 1, last) if self.blocks[i] != self.blocks[i - 1]), last)
+        return [(first, change), (change, last)] if self.folds and change < last else [(first, last)]
+
     def _pattern(self, group: list[list[tuple[int, int]]]) -> tuple[Any, ...]:
         """For each offset from the lowest on, which phases of a group have a tap there."""
         width = self.x.high - self.x.low + 1
@@ -205,6 +210,11 @@ class PolyphaseExecutor:
         t = _settled(problem)
         return (t.strip_samples + t.scratch_samples) * problem.dtype.itemsize + problem.weight_bytes
 
+    @staticmethod
+    def worker_bytes(problem: ChannelProblem) -> int:
+        """Of those, what each worker takes."""
+        return PolyphaseExecutor.scratch_bytes(problem) - problem.weight_bytes
+
     def _tasks(self, workers: int) -> list[tuple[int, ...]]:
         """(sample, group, block range, row range) of each task."""
         p, t = self.problem, self.tables
@@ -248,9 +258,13 @@ class PolyphaseExecutor:
                 rows[: max(t.blocks)] = 0  # what sums begin with before they are folded
                 room = address(rows)
             k = n * p.groups + g
-            t.driver(
-                t.job, self.blocks, source + k * group_in, target + k * group_out, w + g * pitch,
-                start + g * p.group_out * size, address(strip), room, b0, b1, t0, t1,
-            )  # fmt: skip
+            # folded rows lie behind as many zeros as a block has channels: blocks of two sizes would tread on them
+            for first, last in t.alike(b0, b1):
+                t.driver(
+                    t.job, self.blocks, source + k * group_in, target + k * group_out, w + g * pitch,
+                    start + g * p.group_out * size, address(strip), room, first, last, t0, t1,
+                )  # fmt: skip
+                if t.folds:
+                    rows[: max(t.blocks)] = 0
 
         run(part, len(parts), workers)

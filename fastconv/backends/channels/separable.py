@@ -7,6 +7,7 @@ from itertools import pairwise
 import numpy as np
 
 from fastconv.backends.sweeps.common import nones, token
+from fastconv.core.channels import LEAST_BYTES
 from fastconv.core.separable import SeparableProblem
 from fastconv.core.threads import run, scratch
 from fastconv.loops import channels_depthwise, channels_polyphase, channels_separable
@@ -71,9 +72,14 @@ class SeparableExecutor:
     @staticmethod
     def scratch_bytes(problem: SeparableProblem) -> int:
         d = problem.depthwise
-        size = d.dtype.itemsize
+        return SeparableExecutor.worker_bytes(problem) + d.c_out * problem.c_out * d.dtype.itemsize
+
+    @staticmethod
+    def worker_bytes(problem: SeparableProblem) -> int:
+        """Of those, what each worker takes."""
+        d = problem.depthwise
         inner = tables(Shape.of(d)).strip_samples
-        return (inner + _strip(problem)[1] * d.c_out + SLACK + d.c_out * problem.c_out) * size
+        return (inner + _strip(problem)[1] * d.c_out + SLACK) * d.dtype.itemsize
 
     def _tasks(self, workers: int) -> list[tuple[int, int, int]]:
         """(sample, first row, end) of each task; every one of several strips."""
@@ -130,7 +136,10 @@ def _strip(problem: SeparableProblem) -> tuple[int, int]:
     t = tables(Shape.of(d))
     height, width = d.out_shape
     block = t.rows * t.group
-    rows = STRIP_BYTES // (d.c_out * width * d.dtype.itemsize)
+    size = d.dtype.itemsize
+    # of what a call may take: the rest of it goes to padded rows and to the weights in the order of their use
+    room = max(problem.memory_limit, LEAST_BYTES) * 3 // 4 - (t.strip_samples + d.c_out * problem.c_out) * size
+    rows = min(STRIP_BYTES // (d.c_out * width * size), room // (d.c_out * width * size) - block - 1)
     rows = min(height, max(block, rows // block * block))
     samples = (rows + block) * width
     pitch = -(-samples // 16) * 16 + 16

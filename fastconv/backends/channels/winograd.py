@@ -56,7 +56,7 @@ class _WinogradExecutor:
             return
         kept = (np.empty if self._whole else np.zeros)(plan.weights, p.dtype)
         start = loops.run_weights.compiled(*(0,) * 7)
-        room = scratch("winograd", max(plan.scratch // p.dtype.itemsize, 2**15), p.dtype)
+        room = scratch("winograd", max(plan.scratch, plan.turned) // p.dtype.itemsize, p.dtype)
         size = p.dtype.itemsize
         for g in range(p.groups):
             at = address(self._weight) + g * p.group_out * p.group_in * p.taps * size

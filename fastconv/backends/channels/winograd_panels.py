@@ -76,7 +76,15 @@ class Layout:
         """Bytes beside image, output and weights."""
         itemsize = self.constants["SIZE"]
         kept = workers * self.block if self.shared else self.weights
-        return workers * self.scratch + self.image + kept * itemsize
+        return max(workers * self.scratch, self.turned) + self.image + kept * itemsize
+
+    @property
+    def turned(self) -> int:
+        """Bytes of scratch in which weights are turned: those of some input channels, and one vector of outputs."""
+        lanes_out, size = len(self.constants["OUT"]), self.constants["SIZE"]
+        taps = len(self.constants["TAPS_Y"]) * len(self.constants["TAPS_X"])
+        channels = min(loops.CHUNK, self.blocks * len(self.constants["IN"]))
+        return (channels * taps + lanes_out) * lanes_out * size
 
 
 def _lanes(channels: int, wide: int) -> int:

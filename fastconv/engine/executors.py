@@ -1,0 +1,156 @@
+"""Executors that are kept: for prepared weights, for small ones by their bytes, for large ones when they come again.
+
+Beside what `prepare` makes, which is the caller's, at most `KEPT_COUNT` executors of small weights (`KEPT_BYTES` of
+them, and what was made of these: about four times as much) and `REPEATED_BYTES` of large weights with what was made of
+them are held from one call to the next.
+"""
+
+from __future__ import annotations
+
+import importlib
+import math
+import sys
+from typing import Any
+
+import numpy as np
+
+from fastconv.core.channels import LEAST_BYTES, ChannelProblem
+from fastconv.core.errors import bad_value
+from fastconv.core.kept import Kept
+from fastconv.core.separable import SeparableProblem
+from fastconv.plan.channel_factors import Factored, find_stages
+from fastconv.plan.channels import estimate
+
+from .repeated import Repeated
+
+__all__ = [
+    "Prepared",
+    "array_of",
+    "backend",
+    "copied_bytes",
+    "executor_of",
+    "forget",
+    "make",
+    "separable_executor_of",
+    "stages_of",
+]
+
+#: bytes of weights whose executor is kept for the next call, and how many are
+KEPT_BYTES = 1 << 16
+KEPT_COUNT = 64
+#: bytes of larger ones, and of what was made of them, that are kept if they come again
+REPEATED_BYTES = 128 << 20
+
+_small = Kept(KEPT_COUNT)
+_repeated = Repeated(REPEATED_BYTES)
+
+
+class Prepared:
+    """Weights with what was made of them, for calls that use them again: see `fastconv.nn.prepare`."""
+
+    def __init__(self, weight: np.ndarray) -> None:
+        self.weight = weight.copy(order="C")
+        self.weight.flags.writeable = False
+        self.kept = Kept(8)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.weight.shape
+
+    @property
+    def dtype(self) -> np.dtype:
+        return self.weight.dtype
+
+    def __repr__(self) -> str:
+        return f"<prepared weight of {self.dtype} with shape {self.shape}>"
+
+
+def backend() -> Any:
+    """The package of executors, imported when first asked for."""
+    return importlib.import_module("fastconv.backends.channels")
+
+
+def array_of(weight: np.ndarray | Prepared) -> np.ndarray:
+    return weight.weight if type(weight) is Prepared else weight  # type: ignore[return-value]
+
+
+def copied_bytes(problem: ChannelProblem, stored: np.dtype) -> int:
+    """Bytes of the copy that is made of new weights, so that they are known again."""
+    found = problem.weight_bytes // problem.dtype.itemsize * stored.itemsize
+    return found if found <= KEPT_BYTES else 0
+
+
+def executor_of(problem: ChannelProblem, method: str, weight: np.ndarray | Prepared, block: Any = None) -> Any:
+    """The executor of a problem and weights, or of a block of prepared weights."""
+    if isinstance(weight, Prepared):
+        part = weight.weight if block is None else block[1].weights(block[0], weight.weight)
+        return weight.kept.get((problem, block), lambda: make(problem, method, part, True))
+    given: np.ndarray = weight if block is None else block[1].weights(block[0], weight)
+    if block is not None and given.size < weight.size:  # of several, which together may be more than a call may take
+        return make(problem, method, given)
+    key = problem, given.dtype.str
+    if given.nbytes > KEPT_BYTES:
+        return _repeated.get(key, given, lambda again, keep: make(problem, method, again, keep))
+    raw = given.tobytes()
+    return _small.get((*key, raw), lambda: make(problem, method, _again(raw, given)))
+
+
+def _again(raw: bytes, like: np.ndarray) -> np.ndarray:
+    """The array whose bytes these are: what is kept as a key need not be copied once more."""
+    return np.frombuffer(raw, like.dtype).reshape(like.shape)
+
+
+def make(problem: ChannelProblem, method: str, weight: np.ndarray, keep: bool = False) -> Any:
+    """A new executor; ``keep``: everything that can be made of the weights beforehand is made now."""
+    factored = stages_of(problem, method, weight)
+    if factored is not None:
+        return backend().factored_executor()(problem, factored.stages)
+    kind = backend().executor(method)
+    executor = kind(problem, np.ascontiguousarray(weight, problem.dtype))
+    if keep and hasattr(executor, "keep"):
+        executor.keep()
+    executor.most_workers = most_workers(kind, problem)
+    return executor
+
+
+def stages_of(problem: ChannelProblem, method: str, weight: np.ndarray) -> Factored | None:
+    """What these weights are made of, where that is quicker than ``method``, or is asked for."""
+    if problem.method not in ("auto", "separable"):
+        return None
+    asked = problem.method == "separable"
+    found = find_stages(problem, weight, math.inf if asked else estimate(problem, method))
+    if asked and found is None:
+        raise bad_value("method", "separable", "another one for these weights: they are no outer products")
+    return found
+
+
+def most_workers(kind: Any, problem: Any) -> int:
+    """Workers whose scratch memory a call may take."""
+    if hasattr(kind, "outs"):  # these see to it themselves
+        return sys.maxsize
+    whole = kind.scratch_bytes(problem)
+    each = kind.worker_bytes(problem) if hasattr(kind, "worker_bytes") else whole
+    return max(1, (max(problem.memory_limit, LEAST_BYTES) - whole + each) // max(1, each))
+
+
+def separable_executor_of(problem: SeparableProblem, depthwise: np.ndarray, pointwise: np.ndarray) -> Any:
+    """The executor of a depthwise separable convolution."""
+    kind = backend().separable_executor()
+    raw = depthwise.tobytes()
+    key = (problem, depthwise.dtype.str, raw)
+
+    def made(first: np.ndarray, second: np.ndarray) -> Any:
+        executor = kind(problem, first, second)
+        executor.most_workers = most_workers(kind, problem)
+        return executor
+
+    if depthwise.nbytes + pointwise.nbytes > KEPT_BYTES:
+        return _repeated.get(key, pointwise, lambda given, keep: made(_again(raw, depthwise), given))
+    mixing = pointwise.tobytes()
+    return _small.get((*key, mixing), lambda: made(_again(raw, depthwise), _again(mixing, pointwise)))
+
+
+def forget() -> None:
+    """Let go of every executor that is kept."""
+    _small.clear()
+    _repeated.clear()
