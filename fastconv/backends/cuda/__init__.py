@@ -15,6 +15,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 from fastconv.core.channels import ChannelProblem
+from fastconv.core.errors import bad_value
 from fastconv.core.ir import Caps, Plan
 
 if TYPE_CHECKING:
@@ -23,7 +24,12 @@ if TYPE_CHECKING:
 
 __all__ = ["CAPS", "clear_programs", "execute", "execute_channels", "home"]
 
-CAPS = Caps("cuda", frozenset({"line", "window", "sum"}))
+CAPS = Caps(
+    "cuda",
+    frozenset({"line", "window", "sum", "spectrum"}),
+    by_name={"fft": "only by name, and for arrays whose library has an FFT (CuPy, PyTorch)"},
+    tile_edges=(1 << 20, 2048, 256, 64),
+)
 
 _MISSING = "backend 'cuda' is not in this installation: {}"
 
@@ -64,8 +70,12 @@ def execute(plans: tuple[Plan, ...], combine: str, image: View, out: View, worke
     from .program import aligned
     from .steps import programmed
 
+    if image.library.fourier is None and any(p.kind == "spectrum" for plan in plans for p in plan.passes):
+        known = "one of auto, direct, separable, low_rank, running_sum"
+        raise bad_value("method", "fft", f"{known} for these arrays: of device libraries CuPy and PyTorch have an FFT")
     key = (
-        plans, combine, image.device, image.strides, image.dtype, aligned(image), out.strides, out.dtype, aligned(out)
+        plans, image.library.name, combine, image.device, image.strides, image.dtype, aligned(image), out.strides,
+        out.dtype, aligned(out),
     )  # fmt: skip
     _kept(key, lambda: programmed(plans, combine, image, out)).run(image, out)
 

@@ -16,6 +16,7 @@ from fastconv.loops import cuda_generic
 
 from . import generic, long, march, tile
 from .program import Operand, Program
+from .spectrum import spectrum
 from .views import View
 
 __all__ = ["copied", "copy_into", "programmed"]
@@ -162,7 +163,7 @@ def _sum(program: Program, problem: Problem, sweep: Pass, target: Operand) -> No
         source = into
 
 
-_PASSES = {"line": _line, "window": _window, "sum": _sum}
+_PASSES = {"line": _line, "window": _window, "sum": _sum, "spectrum": spectrum}
 
 
 # ---------------------------------------------------------------- copies
