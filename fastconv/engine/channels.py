@@ -32,7 +32,7 @@ from fastconv.core.separable import SeparableProblem
 from fastconv.plan.channels import METHODS, choose_channels
 
 from . import channels_device as device
-from .arrays import as_numbers, on_device
+from .arrays import tensor
 from .repeated import Repeated
 
 __all__ = ["Prepared", "explain_channels", "run_channels", "tensor"]
@@ -76,17 +76,8 @@ class _Call:
     out_shape: tuple[int, ...]
 
 
-def _backend() -> Any:
-    return importlib.import_module("fastconv.backends.channels")
-
-
-def tensor(name: str, value: Any, dimensions: tuple[int, ...], words: str) -> np.ndarray:
-    """An argument as an array of real numbers with one of these numbers of dimensions."""
-    plain = (type(value) is np.ndarray and value.dtype.kind in "fiub") or on_device(value)
-    array = value if plain else as_numbers(name, value)
-    if len(array.shape) not in dimensions:
-        raise bad_value(name, value, words)
-    return array
+def _backend(name: str = "cpu") -> Any:
+    return importlib.import_module("fastconv.backends.channels" if name == "cpu" else f"fastconv.backends.{name}")
 
 
 def _hashable(value: Any) -> Any:
@@ -123,8 +114,8 @@ def _problem_of(
         raise bad_type("method", method, "a string")
     if method != "auto" and method not in METHODS:
         raise bad_value("method", method, f"one of auto, {', '.join(METHODS)}")
-    if backend not in ("auto", "cpu"):
-        raise (bad_value if isinstance(backend, str) else bad_type)("backend", backend, "'auto' or 'cpu'")
+    if not isinstance(backend, str) or backend not in _BACKENDS:
+        raise (bad_value if isinstance(backend, str) else bad_type)("backend", backend, "'auto', 'cpu' or 'cuda'")
     k = size[0], size[1]
     if transposed:
         around = transposed_padding_of(padding, k, s, d)
@@ -143,7 +134,8 @@ def _problem_of(
         (around[0][0], around[1][0]), (around[0][1], around[1][1]), mode, dtype, method,
     )  # fmt: skip
     empty = 0 in (batch, c_out, problem.group_in, *out, *n)
-    plan = None if empty else choose_channels(problem, _backend().refusals(problem))
+    where = _BACKENDS[backend]
+    plan = None if empty else choose_channels(problem, _backend(where).refusals(problem), where)
     return _Call(problem, plan, (*shape[:-3], c_out, *out))
 
 
@@ -152,14 +144,18 @@ _remembered = lru_cache(maxsize=512)(_problem_of)
 
 def _call(kind: str, x: np.ndarray, weight: np.ndarray | Prepared, options: dict[str, Any]) -> _Call:
     key = [_plain(options[name]) for name in _PARAMETERS]
-    return _remembered(kind, x.shape, weight.shape, _sums_dtype(x.dtype), *key)
+    return _remembered(kind, x.shape, weight.shape, _sums_dtype(x.dtype, options["backend"]), *key)
 
 
+#: backend= -> who executes
+_BACKENDS = {"auto": "cpu", "cpu": "cpu", "cuda": "cuda"}
 _PARAMETERS = ("stride", "padding", "output_padding", "dilation", "groups", "padding_mode", "method", "backend")
 
 
-def _sums_dtype(dtype: np.dtype) -> np.dtype:
-    """float32 for float16 and float32, float64 for float64 and integers."""
+def _sums_dtype(dtype: np.dtype, backend: Any = "cpu") -> np.dtype:
+    """float32 for float16 and float32, float64 for float64 and integers (int64, which wraps, on a device)."""
+    if backend == "cuda" and dtype.kind != "f":
+        return np.dtype(np.int64)
     return np.dtype(np.float32 if dtype.kind == "f" and dtype.itemsize <= 4 else np.float64)
 
 
@@ -193,13 +189,17 @@ def run_channels(
     everything is checked.
     """
     if device.wanted(x, options["backend"]):
-        backend, options["backend"] = options["backend"], "auto"
+        backend, options["backend"] = options["backend"], "cuda"
 
-        def problem_of(image: Any, weights: Any) -> tuple[ChannelProblem, tuple[int, ...]]:
+        def call_of(image: Any, weights: Any, offsets: Any) -> tuple[_Call, np.dtype]:
+            for name, other in (("weight", weights), ("bias", offsets)):
+                if other is not None:
+                    _same_kind(name, other, image)
             found = _call(kind, image, weights, options)
-            return found.problem, found.out_shape
+            _check_bias(offsets, found.out_shape[-3])
+            return found, _out_dtype(image.dtype)
 
-        return device.run_on_device(x, _array(weight), bias, out, workers, backend, problem_of)
+        return device.run_on_device(x, _array(weight), bias, out, workers, backend, call_of)
     x, weight, bias = _checked(x, weight, bias)
     call = _call(kind, x, weight, options)
     _check_bias(bias, call.out_shape[-3])
@@ -329,7 +329,9 @@ def clear_executors() -> None:
 
 def explain_channels(kind: str, shape: Any, weight_shape: tuple[int, ...], dtype: Any, **options: Any) -> ChannelPlan:
     """The plan of a call, from shapes alone."""
-    call = _remembered(kind, shape, weight_shape, _sums_dtype(dtype), *(_plain(options[n]) for n in _PARAMETERS))
+    call = _remembered(
+        kind, shape, weight_shape, _sums_dtype(dtype, options["backend"]), *(_plain(options[n]) for n in _PARAMETERS)
+    )
     if call.plan is None:
         return ChannelPlan(call.problem, "none", (), {}, 0.0, "nothing is to be computed")
     return call.plan
@@ -341,6 +343,8 @@ def run_separable(
     """`fastconv.nn.separable_conv2d`: depthwise, then 1 x 1, strip by strip where x can be read in place."""
     if device.wanted(x, options["backend"]):
         options["groups"] = max(1, x.shape[-3])
+        if tuple(pointwise.shape[2:]) != (1, 1):
+            raise bad_value("pointwise", pointwise, "an array of shape (channels out, channels in, 1, 1)")
         middle = run_channels("conv", x, depthwise, None, output_padding=0, out=None, workers=workers, **options)
         mixing = dict(zip(_PARAMETERS, (1, 0, 0, 1, 1, "constant", "auto", options["backend"]), strict=True))
         return run_channels("conv", middle, pointwise, bias, out=out, workers=workers, **mixing)

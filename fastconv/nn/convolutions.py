@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from fastconv.core.errors import bad_value
-from fastconv.engine.channels import Prepared, run_channels, run_separable, tensor
+from fastconv.engine.arrays import tensor
+from fastconv.engine.channels import Prepared, run_channels, run_separable
 
 from .words import documented
 

@@ -27,6 +27,7 @@ from fastconv.core.errors import bad_value
 from fastconv.core.ir import Offer
 
 from .bounds import gamma, unit
+from .channels_device import device_estimate
 
 __all__ = ["METHODS", "choose_channels", "counts"]
 
@@ -133,13 +134,17 @@ def counts(problem: ChannelProblem, method: str) -> dict[str, float]:
     return found
 
 
-def estimate(problem: ChannelProblem, method: str) -> float:
+def estimate(problem: ChannelProblem, method: str, backend: str = "cpu") -> float:
+    if backend == "cuda":
+        return device_estimate(problem, method)
     constants = _table()[method][str(problem.dtype)]
     return sum(n * constants.get(piece, 0.0) for piece, n in counts(problem, method).items())
 
 
 def error_bound(problem: ChannelProblem, method: str) -> float:
     """Relative to sum |w| |x|: the direct sum's gamma, or what Winograd's transforms add to that of their sums."""
+    if problem.dtype.kind != "f":
+        return 0.0
     u = unit(problem.dtype)
     sums = problem.group_in * problem.taps + 1
     if method.startswith("winograd"):
@@ -151,7 +156,7 @@ def error_bound(problem: ChannelProblem, method: str) -> float:
     return gamma(sums, u)
 
 
-def choose_channels(problem: ChannelProblem, refusals: Mapping[str, str]) -> ChannelPlan:
+def choose_channels(problem: ChannelProblem, refusals: Mapping[str, str], backend: str = "cpu") -> ChannelPlan:
     """The cheapest algorithm that serves, or the one that ``problem.method`` names.
 
     refusals: for every algorithm of the backend "" or why it cannot serve.
@@ -166,15 +171,15 @@ def choose_channels(problem: ChannelProblem, refusals: Mapping[str, str]) -> Cha
     served = [name for name, reason in refusals.items() if not reason]
     refused = {name: reason for name, reason in refusals.items() if reason}
     asked = FAMILIES.get(problem.method, (problem.method,))
+    made = max(1, problem.pixels * problem.c_out)
     offers = sorted(
-        (Offer(m, estimate(problem, m), multiplications(problem, m) / max(1, problem.pixels * problem.c_out), WHY[m])
-         for m in served),
+        (Offer(m, estimate(problem, m, backend), multiplications(problem, m) / made, WHY[m]) for m in served),
         key=lambda offer: offer.cost_ns,
     )  # fmt: skip
     allowed = [o for o in offers if problem.method == "auto" or o.method in asked]
     if not allowed:
         words = ", ".join(["auto", *served])
-        why = "; ".join(refused[m] for m in asked if m in refused)
+        why = "; ".join(refused[m] for m in asked if m in refused) or f"{backend} has no such algorithm"
         raise bad_value("method", problem.method, f"one of {words} for this convolution ({why})")
     best = allowed[0]
     return ChannelPlan(problem, best.method, tuple(offers), refused, error_bound(problem, best.method), best.note)

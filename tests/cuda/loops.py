@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from fastconv.loops import cuda_channels, cuda_generic, cuda_long, cuda_march, cuda_tile, cuda_window
+from fastconv.loops import cuda_channels, cuda_fold, cuda_generic, cuda_long, cuda_march, cuda_tile, cuda_window
 
 __all__ = ["LOOPS", "Loop"]
 
@@ -23,7 +23,7 @@ class Loop:
     pixels: int = 0
 
 
-ITEMS = {"float32": 4, "float64": 8, "uint8": 1, "float16": 2, "int16": 2}
+ITEMS = {"float32": 4, "float64": 8, "uint8": 1, "float16": 2, "int16": 2, "int64": 8}
 
 
 def _sums(source: str) -> str:
@@ -102,10 +102,22 @@ LOOPS = {
         lambda: cuda_march.direct_kernel(_F, _F, _F, ((True,) * 3,) * 3, 1, 1, True, True, True), _F, _F, 128
     ),
     **{
-        f"channels, {n} filters": Loop(lambda n=n: cuda_channels.channels_kernel(_F, _F, n), _F, _F, 128, None)
+        f"channels, {n} filters": Loop(
+            lambda n=n: cuda_channels.channels_kernel(_F, _F, _F, _F, _F, n), _F, _F, 128, None
+        )
         for n in (1, 8)
     },
-    "channels float16": Loop(lambda: cuda_channels.channels_kernel("float16", _F, 8), "float16", "float16", 128, None),
+    "channels float16": Loop(
+        lambda: cuda_channels.channels_kernel(*(("float16",) * 4), _F, 8), "float16", "float16", 128, None
+    ),
+    "channels int16": Loop(
+        lambda: cuda_channels.channels_kernel("int16", "int16", "int16", "int64", "int64", 8),
+        "int16",
+        "int64",
+        128,
+        None,
+    ),
+    "fold": Loop(lambda: cuda_fold.fold_kernel(_F, _F, _F), _F, _F, 256, None),
     "window": Loop(lambda: cuda_window.window_kernel(_F, _F, _F, (0, 1)), _F, _F, 256, None),
     "line": Loop(lambda: cuda_generic.line_kernel(_F, _F, _F), _F, _F, 256, None),
     "running sum": Loop(lambda: cuda_generic.sum_kernel(_F, _F, _F), _F, _F, 256, None),

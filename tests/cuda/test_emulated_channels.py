@@ -37,6 +37,15 @@ CASES: dict[str, Case] = {
     "transposed, uneven": (BACK, (1, 2, 11, 7), (2, 3, 4, 2), {"stride": (3, 1), "dilation": (2, 3)}),
     "transposed, gaps": (BACK, (1, 2, 5, 6), (2, 3, 1, 2), {"stride": 3, "output_padding": (2, 1)}),
     "transposed, groups": (BACK, (1, 4, 8, 21), (4, 3, 3, 3), {"stride": 2, "groups": 2}),
+    "transposed, reflect": (BACK, (2, 2, 7, 19), (2, 3, 3, 4), {"padding": (1, 2), "padding_mode": "reflect"}),
+    "transposed, mirror": (
+        BACK,
+        (3, 6, 11),
+        (3, 2, 5, 3),
+        {"stride": (1, 2), "padding": 2, "padding_mode": "mirror", "output_padding": (0, 1)},
+    ),
+    "transposed, nearest": (BACK, (1, 2, 9, 9), (2, 1, 3, 3), {"padding": ((1, 0), (0, 2)), "padding_mode": "nearest"}),
+    "transposed, far wrap": (BACK, (1, 2, 8, 30), (2, 2, 9, 3), {"padding": (6, 1), "padding_mode": "wrap"}),
 }
 
 
@@ -73,9 +82,67 @@ def test_convolutions(name: str) -> None:
 @pytest.mark.parametrize("call", [CONV, BACK])
 def test_dtypes(call: Callable[..., Any], dtype: str) -> None:
     x, weight, bias = numbers((1, 2, 13, 40), dtype), numbers((2, 2, 3, 3), dtype), numbers((2,), dtype)
+    options = {"stride": 2, "padding": 1, "padding_mode": "reflect"}
     with device() as there:
-        made = call(*map(there.array, (x, weight, bias)), stride=2)
-    held(made.host, call(x, weight, bias, stride=2), dtype)
+        made = call(*map(there.array, (x, weight, bias)), **options)
+    held(made.host, call(x, weight, bias, **options), dtype)
+
+
+#: dtypes of x, of weight, and of bias
+INTEGERS = [
+    ("uint8", "int16", "int32"),
+    ("int64", "int64", "int64"),
+    ("uint64", "uint8", "bool"),
+    ("bool", "int8", "int8"),
+]
+
+
+@pytest.mark.parametrize("dtypes", INTEGERS)
+def test_integers_are_exact_and_wrap(dtypes: tuple[str, str, str]) -> None:
+    """Sums of 64-bit samples pass int64 many times over."""
+
+    def whole(shape: tuple[int, ...], dtype: str) -> np.ndarray:
+        if dtype == "bool":
+            return RANDOM.random(shape) < 0.5
+        info = np.iinfo(dtype)
+        return RANDOM.integers(info.min, info.max, shape, dtype, endpoint=True)
+
+    x, weight, bias = map(whole, ((1, 4, 9, 35), (4, 2, 3, 2), (4,)), dtypes)
+    calls: list[Callable[..., Any]] = [
+        lambda *a: CONV(*a, groups=2, padding=1, padding_mode="reflect"),
+        lambda *a: BACK(*a[:2], stride=2, padding=1, padding_mode="wrap"),
+        lambda x, w, b: fc.nn.depthwise_conv2d(x, w, b),
+    ]
+    deep = whole((4, 1, 2, 3), dtypes[1])
+    for call, filters in zip(calls, (weight, weight, deep), strict=True):
+        with device() as there:
+            made = call(*map(there.array, (x, filters, bias))).host
+        assert made.dtype == np.int64
+        assert np.array_equal(made, call(x, filters, bias))
+
+
+def test_plans_of_device_arrays() -> None:
+    cases: list[tuple[tuple[int, ...], tuple[int, ...], dict[str, Any], str]] = [
+        ((1, 3, 20, 30), (8, 3, 3, 3), {}, "wide"),
+        ((1, 8, 20, 30), (8, 1, 3, 3), {"groups": 8}, "depthwise"),
+        ((1, 8, 20, 30), (8, 1, 3, 3), {"groups": 8, "stride": 2}, "wide"),
+        ((1, 8, 20, 30), (8, 1, 11, 3), {"groups": 8}, "wide"),
+        ((1, 8, 20, 30), (8, 3, 3, 3), {"transposed": True}, "polyphase"),
+    ]
+    with device() as there:
+        for shape, filters, options, method in cases:
+            x, weight = there.array(numbers(shape)), there.array(numbers(filters))
+            plan = fc.nn.explain(x, weight, **options)
+            assert plan.method == method
+            assert method in str(plan)
+            assert fc.nn.explain(shape, filters, backend="cuda", **options).method == method
+        whole = there.array(np.ones((8, 20, 30), np.uint8))
+        plan = fc.nn.explain(whole, (8, 1, 3, 3), groups=8)
+        assert (plan.method, plan.error_bound) == ("wide", 0.0)
+        with pytest.raises(TypeError, match="backend 'cpu'"):
+            fc.nn.explain(whole, (8, 1, 3, 3), groups=8, backend="cpu")
+        with pytest.raises(TypeError, match="on the host"):
+            fc.nn.prepare(there.array(numbers((2, 2, 3, 3))))
 
 
 def test_depthwise_separable() -> None:
@@ -121,12 +188,16 @@ def test_what_is_refused() -> None:
             CONV(a, b, out=np.zeros((1, 3, 7, 8), np.float32))
         with pytest.raises(TypeError, match="backend 'cpu'"):
             CONV(a, b, backend="cpu")
-        with pytest.raises(ValueError, match="method"):
+        with pytest.raises(ValueError, match=r"method must be one of auto, wide .*cuda has no such algorithm"):
             CONV(a, b, method="winograd")
-        with pytest.raises(TypeError, match="float16, float32 or float64"):
-            CONV(there.array(x.astype(np.int32)), there.array(weight.astype(np.int32)))
-        with pytest.raises(ValueError, match="padding_mode"):
-            BACK(a, there.array(numbers((2, 3, 3, 3))), padding_mode="wrap", padding=1)
+        with pytest.raises(ValueError, match=r"method must be one of auto, wide .*more than one channel"):
+            CONV(a, b, method="depthwise")
+        with pytest.raises(TypeError, match="weight must be of x's dtype int32 or other integers"):
+            CONV(there.array(x.astype(np.int32)), b)
+        with pytest.raises(ValueError, match="of four dimensions"):
+            CONV(a, there.array(weight[0]))
+        with pytest.raises(ValueError, match=r"pointwise must be .* 1, 1\)"):
+            fc.nn.separable_conv2d(a, there.array(weight[:2, :1]), there.array(numbers((2, 2, 3, 1))))
         with pytest.raises(ValueError, match="shape"):
             CONV(a, b, out=there.empty((1, 3, 7, 9), "float32"))
         with pytest.raises(ValueError, match="bias"):

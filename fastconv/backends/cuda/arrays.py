@@ -246,11 +246,11 @@ def result(view: View) -> Any:
     return view.library.settle(view.owner, view.stream)
 
 
-def convolve(problem: ChannelProblem, image: View, out: View, weight: View, bias: View | None) -> None:
+def convolve(problem: ChannelProblem, method: str, image: View, out: View, weight: View, bias: View | None) -> None:
     """Fill ``out`` with a convolution over channels, (N, C, H, W) or (C, H, W)."""
     from . import execute_channels
 
-    execute_channels(problem, image, out, weight, bias)
+    execute_channels(problem, method, image, out, weight, bias)
 
 
 def fill(out: Any, image: View, execute: Callable[[View, View], None], also: Sequence[View] = ()) -> None:

@@ -12,12 +12,11 @@ from fastconv.core.ir import Problem
 from fastconv.loops import cuda_march, cuda_target
 
 from .program import MOST_BLOCKS, Operand, Program
+from .serves import MOST_TAPS
 from .sheet import Axis, Sheet, filtered, row_and_columns, sheet, unfiltered
 
 __all__ = ["MOST_TAPS", "Ready", "chains", "direct", "kinds", "parts", "ready", "separable"]
 
-#: taps along an axis that registers hold
-MOST_TAPS = 9
 #: threads of a block: a warp along the row, four down
 BLOCK = (32, 4)
 #: output rows of a thread: fewer while the device is not full

@@ -15,12 +15,11 @@ import numpy as np
 
 from fastconv.loops import cuda_target
 
+from .serves import MOST_BLOCKS
 from .views import View, contiguous
 
-__all__ = ["Operand", "Program", "Slot"]
+__all__ = ["MOST_BLOCKS", "Operand", "Program", "Slot"]
 
-#: largest grid along y and z; more is a second launch
-MOST_BLOCKS = 65535
 #: threads of a block of the loops that compute one sample each
 THREADS = 256
 
