@@ -21,7 +21,7 @@ sys.path[:0] = [str(Path(__file__).resolve().parents[1] / "tests" / "cuda")]
 import budget  # noqa: E402
 from sass import ARCHITECTURES, BOARDS, ceiling, occupancy  # noqa: E402
 
-SIZES = {"float64": 8, "float32": 4, "float16": 2, "uint8": 1}
+SIZES = {"float64": 8, "float32": 4, "float16": 2, "uint8": 1, "int16": 2, "int64": 8}
 
 
 def lines(table: dict[str, dict[str, dict[str, Any]]]) -> list[str]:

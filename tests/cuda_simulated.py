@@ -75,6 +75,9 @@ def channels() -> None:
         compare(f"adjoint {dtype} {options}", fc.nn.conv_transpose2d, x[:1, :, :, :9], back, bias[:3], **options)
     whole, filters = RANDOM.integers(-99, 99, (1, 4, 5, 33)), RANDOM.integers(0, 99, (2, 2, 3, 3)).astype(np.int16)
     compare("conv2d int64", fc.nn.conv2d, whole, filters, np.array([1, 2]), groups=2, padding=1)
+    compare(
+        "many channels", fc.nn.conv2d, RANDOM.random((16, 5, 9), np.float32), RANDOM.random((33, 16, 2, 2), np.float32)
+    )
     compare("pointwise", fc.nn.pointwise, x, RANDOM.random((3, 4)), RANDOM.random(3))
 
 

@@ -33,7 +33,7 @@ __all__ = ["METHODS", "choose_channels", "counts"]
 
 TABLE = Path(__file__).with_name("channel_costs.json")
 #: what `method=` may say besides "auto"; the words that stand for several algorithms
-FAMILIES = {"direct": ("deep", "wide", "pointwise"), "winograd": ("winograd2", "winograd3", "winograd4")}
+FAMILIES = {"direct": ("deep", "wide", "pointwise", "gemm"), "winograd": ("winograd2", "winograd3", "winograd4")}
 #: what F(outs, taps) adds along both axes, in pairs of unit roundoffs of sum |w| |x|: the tests hold it to that
 TILE_ERROR = {(2, 3): 4.0, (2, 5): 16.0, (4, 3): 32.0, (2, 2): 4.0, (3, 2): 4.0, (4, 2): 16.0, (2, 4): 16.0}
 #: algorithms whose products are made tile after tile, and added afterwards
@@ -46,6 +46,7 @@ WHY = {
     "pointwise": "a matrix product over pixels that are read where they lie",
     "depthwise": "every filter reads one channel: rows are filtered where they lie",
     "polyphase": "each output phase is a small convolution: no zero is ever put between samples",
+    "gemm": "a matrix product in shared memory, whose factors are gathered as they are needed",
     "gathered": "a matrix product for each tap over all samples, the sums added where they meet",
     "winograd2": "Winograd's tiles of 2 x 2 outputs take fewer multiplications, and err no more than a direct sum",
     "winograd3": "Winograd's tiles of 3 x 3 outputs of even and of odd samples take fewer multiplications",
@@ -56,6 +57,7 @@ METHODS = (
     "deep",
     "wide",
     "pointwise",
+    "gemm",
     "gathered",
     "winograd",
     "winograd2",

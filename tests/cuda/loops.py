@@ -6,7 +6,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from fastconv.loops import cuda_channels, cuda_fold, cuda_generic, cuda_long, cuda_march, cuda_tile, cuda_window
+from fastconv.loops import (
+    cuda_channels,
+    cuda_fold,
+    cuda_gemm,
+    cuda_generic,
+    cuda_long,
+    cuda_march,
+    cuda_tile,
+    cuda_window,
+)
 
 __all__ = ["LOOPS", "Loop"]
 
@@ -116,6 +125,10 @@ LOOPS = {
         "int64",
         128,
         None,
+    ),
+    "gemm": Loop(lambda: cuda_gemm.gemm_kernel(_F, _F, _F, _F, _F, True), _F, _F, cuda_gemm.THREADS, 64.0 * 576, 64),
+    "gemm lane": Loop(
+        lambda: cuda_gemm.gemm_kernel(_F, _F, _F, _F, _F, False), _F, _F, cuda_gemm.THREADS, 64.0 * 576, 64
     ),
     "fold": Loop(lambda: cuda_fold.fold_kernel(_F, _F, _F), _F, _F, 256, None),
     "window": Loop(lambda: cuda_window.window_kernel(_F, _F, _F, (0, 1)), _F, _F, 256, None),

@@ -33,6 +33,10 @@ CASES: dict[str, Case] = {
     "pointwise": (CONV, (2, 7, 9, 40), (17, 7, 1, 1), {}),
     "one image": (CONV, (3, 12, 40), (4, 3, 2, 2), {}),
     "no channels in": (CONV, (1, 0, 6, 7), (2, 0, 3, 3), {}),
+    "many channels": (CONV, (1, 17, 12, 23), (41, 17, 2, 3), {"padding": 1, "padding_mode": "mirror"}),
+    "many channels, strided": (CONV, (2, 8, 17, 30), (66, 8, 3, 3), {"stride": (2, 3), "padding": (2, 1)}),
+    "many channels, groups": (CONV, (1, 20, 14, 16), (64, 10, 3, 3), {"groups": 2, "dilation": (2, 1)}),
+    "many channels, 1x1": (CONV, (72, 9, 12), (130, 72, 1, 1), {}),
     "transposed": (BACK, (2, 4, 9, 33), (4, 5, 3, 3), {"stride": 2, "padding": 1, "output_padding": 1}),
     "transposed, uneven": (BACK, (1, 2, 11, 7), (2, 3, 4, 2), {"stride": (3, 1), "dilation": (2, 3)}),
     "transposed, gaps": (BACK, (1, 2, 5, 6), (2, 3, 1, 2), {"stride": 3, "output_padding": (2, 1)}),
@@ -71,6 +75,13 @@ def test_convolutions(name: str) -> None:
         made = call(there.array(x), there.array(weight), **options)
         assert type(made) is EmulatedArray
         held(made.host, expected)
+        if name.startswith("many"):
+            assert [launch.name for launch in there.launches] == ["copy", "gemm"]
+            counts = there.last.counts
+            assert counts.conflicts() == 1.0
+            assert all(key[0] != "global" or key[2] <= 16 for key in counts.requests)
+            wide = [key for key in counts.requests if key[:2] == ("global", "st") and key[2] == 16]
+            assert bool(wide) == (np.prod(expected.shape[-2:]) % 4 == 0)
         out = there.empty(expected.shape, "float32", offset=3, pitch=expected.shape[-1] + 5)
         assert (
             call(there.array(x, pitch=shape[-1] + 1), there.array(weight), there.array(bias), out=out, **options) is out
@@ -82,10 +93,15 @@ def test_convolutions(name: str) -> None:
 @pytest.mark.parametrize("call", [CONV, BACK])
 def test_dtypes(call: Callable[..., Any], dtype: str) -> None:
     x, weight, bias = numbers((1, 2, 13, 40), dtype), numbers((2, 2, 3, 3), dtype), numbers((2,), dtype)
-    options = {"stride": 2, "padding": 1, "padding_mode": "reflect"}
+    options: dict[str, Any] = {"stride": 2, "padding": 1, "padding_mode": "reflect"}
     with device() as there:
         made = call(*map(there.array, (x, weight, bias)), **options)
-    held(made.host, call(x, weight, bias, **options), dtype)
+        held(made.host, call(x, weight, bias, **options), dtype)
+        if call is CONV and dtype == "float16":  # many channels
+            x, weight, bias = numbers((1, 16, 9, 12), dtype), numbers((36, 16, 2, 3), dtype), numbers((36,), dtype)
+            made = call(*map(there.array, (x, weight, bias)))
+            assert there.last.name == "gemm"
+            held(made.host, call(x, weight, bias), dtype)
 
 
 #: dtypes of x, of weight, and of bias
@@ -128,6 +144,11 @@ def test_plans_of_device_arrays() -> None:
         ((1, 8, 20, 30), (8, 1, 3, 3), {"groups": 8, "stride": 2}, "wide"),
         ((1, 8, 20, 30), (8, 1, 11, 3), {"groups": 8}, "wide"),
         ((1, 8, 20, 30), (8, 3, 3, 3), {"transposed": True}, "polyphase"),
+        ((1, 8, 20, 30), (32, 8, 3, 3), {}, "gemm"),
+        ((1, 8, 20, 30), (32, 8, 3, 3), {"method": "wide"}, "wide"),
+        ((1, 8, 20, 30), (24, 8, 3, 3), {"method": "direct"}, "wide"),
+        ((1, 64, 20, 30), (64, 64, 1, 1), {}, "gemm"),
+        ((1, 3, 40, 40), (64, 3, 7, 7), {}, "gemm"),
     ]
     with device() as there:
         for shape, filters, options, method in cases:

@@ -1,6 +1,7 @@
 """Convolutions over channels on device arrays: a `ChannelProblem` as launches of one loop, a phase each.
 
-Depthwise ones without a stride are filters of planes, each with its own taps: the column march makes them.
+Depthwise ones without a stride are filters of planes, each with its own taps: the column march makes them.  Many
+channels are a matrix product: see `gemm`.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from fastconv.core.channels import ChannelProblem
 from fastconv.loops import cuda_channels, cuda_fold, cuda_march
 
 from . import march
+from .gemm import multiplied
 from .march import parts
 from .program import MOST_BLOCKS, Operand, Program, Slot
 from .sheet import Axis, sheet
@@ -70,6 +72,10 @@ def programmed(
     """
     program = Program(image, out)
     if method == "depthwise" and _depthwise(program, problem, bias is not None):
+        return program
+    if method == "gemm":
+        factors = Operand(WEIGHT, weight.shape, weight.strides, weight.dtype)
+        multiplied(program, problem, factors, bias, BIAS if bias else WEIGHT)
         return program
     copies = _copies(problem)
     if copies is None:
