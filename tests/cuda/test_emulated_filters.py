@@ -146,6 +146,20 @@ def test_dtypes(name: str, out: str) -> None:
     check(fc.gaussian, image, 0.5, layout=layout, dtype=out)
 
 
+@pytest.mark.parametrize(
+    ("name", "size", "layout"),
+    [
+        ("float64", (7, 8), "aligned"),
+        ("float64", (6, 9), "shifted"),
+        ("float64", (9, 9), "aligned"),
+        ("uint8", (9, 9), "tight"),
+    ],
+)
+def test_windows_of_many_taps(name: str, size: tuple[int, int], layout: str) -> None:
+    """Their columns share samples, or a thread has fewer, so that taps and sums fit the registers."""
+    check(fc.correlate, np.abs(IMAGE[:40]).astype(name), taps(*size), method="direct", layout=layout, dtype="same")
+
+
 OPERATORS: dict[str, tuple[Callable[..., Any], np.ndarray, tuple[Any, ...], dict[str, Any]]] = {
     "box": (fc.box, IMAGE, ((7, 4),), {}),
     "large box": (fc.box, IMAGE[:90], ((31, 90),), {"mode": "constant", "cval": 5.0}),
@@ -155,6 +169,9 @@ OPERATORS: dict[str, tuple[Callable[..., Any], np.ndarray, tuple[Any, ...], dict
     "sum of terms": (fc.gaussian_laplace, IMAGE, (1.5,), {}),
     "low rank": (fc.correlate, IMAGE, (taps(7, 2) @ taps(2, 7),), {"method": "low_rank"}),
     "colours": (fc.gaussian, IMAGE[:300, :399].reshape(300, 133, 3), (1.0,), {"channel_axis": -1}),
+    "colours, 9x9": (
+        fc.correlate, IMAGE[:30, :399].reshape(30, 133, 3), (taps(9, 9),), {"channel_axis": -1, "method": "direct"},
+    ),
     "colours, window": (
         fc.correlate, IMAGE[:300, :399].reshape(300, 133, 3), (taps(3, 3),), {"channel_axis": -1, "method": "direct"},
     ),

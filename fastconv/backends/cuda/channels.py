@@ -173,9 +173,10 @@ def _depthwise(program: Program, problem: ChannelProblem, biased: bool) -> bool:
     given.blank = bool((tables[0] < 0).any())
     given.most_planes = MOST_BLOCKS // p.groups * p.groups
     mask = ((True,) * p.size[1],) * p.size[0]
-    step, left, vector = given.layout(p.size[1])
+    words = cuda_march.words_of(p.taps, p.dtype)
+    step, left, layout = given.layout(p.size[1], words)
     dtype = program.image.dtype
-    loop = cuda_march.direct_kernel(dtype, p.dtype, dtype, mask, step, left, vector, given.blank, True)
+    loop = cuda_march.direct_kernel(dtype, p.dtype, dtype, mask, step, left, layout, given.blank, True)
     numbers = WEIGHT, BIAS if biased else WEIGHT, int(biased), p.groups
-    given.launch(loop, cuda_march.columns_each(p.size[1], vector), numbers, 0.0)
+    given.launch(loop, cuda_march.columns_each(layout, p.size[1], words), numbers, 0.0)
     return True
