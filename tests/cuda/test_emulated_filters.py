@@ -119,11 +119,12 @@ def test_lines(name: str, layout: str) -> None:
 @pytest.mark.parametrize(("mode", "layout"), layouts(MODES))
 def test_borders(mode: str, layout: str) -> None:
     """Rows of constants have loops of their own; what lies outside is a table for all other modes."""
-    check(fc.correlate, IMAGE, taps(3, 5), method="direct", layout=layout, mode=mode, cval=11.0)
+    image = IMAGE[:101]
+    check(fc.correlate, image, taps(3, 5), method="direct", layout=layout, mode=mode, cval=11.0)
     if mode == "constant":
-        check(fc.gaussian, IMAGE, 0.5, layout=layout, mode=mode, cval=11.0)
+        check(fc.gaussian, image, 0.5, layout=layout, mode=mode, cval=11.0)
     if mode == "constant" or layout == "tight":
-        check(fc.gaussian, IMAGE, 1.5, layout=layout, mode=mode, cval=11.0)
+        check(fc.gaussian, image, 1.5, layout=layout, mode=mode, cval=11.0)
 
 
 DTYPES = {
@@ -141,7 +142,7 @@ DTYPES = {
 @pytest.mark.parametrize(("name", "out"), [(name, out) for name, outs in DTYPES.items() for out in outs])
 def test_dtypes(name: str, out: str) -> None:
     layout = ("aligned", "shifted")[len(name + out) % 2]
-    image = (np.abs(IMAGE) * (1 if name in ("uint8", "bool", "float16") else 150)).astype(name)
+    image = (np.abs(IMAGE[:77]) * (1 if name in ("uint8", "bool", "float16") else 150)).astype(name)
     check(fc.correlate, image, taps(3, 3), method="direct", layout=layout, dtype=out)
     check(fc.gaussian, image, 0.5, layout=layout, dtype=out)
 
@@ -152,7 +153,6 @@ def test_dtypes(name: str, out: str) -> None:
         ("float64", (7, 8), "aligned"),
         ("float64", (6, 9), "shifted"),
         ("float64", (9, 9), "aligned"),
-        ("uint8", (9, 9), "tight"),
     ],
 )
 def test_windows_of_many_taps(name: str, size: tuple[int, int], layout: str) -> None:

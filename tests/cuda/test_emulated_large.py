@@ -18,7 +18,7 @@ from emulated import Device, EmulatedArray, device
 import fastconv as fc
 
 #: rows of values at both ends, rows that are compared, blocks of a launch at each end
-FILLED, SHOWN, ENDS = 64, 4, 8
+FILLED, SHOWN, ENDS = 64, 4, 9
 RANDOM = np.random.default_rng(17)
 KERNEL = RANDOM.random((11, 3)) / 16
 

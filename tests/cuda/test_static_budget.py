@@ -45,6 +45,20 @@ def test_nothing_is_spilled(name: str) -> None:
         assert row["spill_bytes"] == row["local_bytes"] == 0, arch
 
 
+def test_assembling_anew_finds_what_is_committed() -> None:
+    """The others are not assembled again where their PTX and the tools are those of the table."""
+    rows, key = budget._loop("line")
+    assert rows.keys() == budget.committed()["line"].keys()
+    assert all(
+        rows[arch]["registers"] <= TOLERANCE * row["registers"] for arch, row in budget.committed()["line"].items()
+    )
+    assert len(key) == 64
+    text = ".entry _Z1a( call _Z2b _Z1a add.f32"
+    assert (
+        budget.digest(text) == budget.digest(text.replace("_Z1a", "_Z9x")) != budget.digest(text.replace("add", "mul"))
+    )
+
+
 def test_ceilings() -> None:
     """Figures worked out by hand: an A100 moves 2039 GB/s, so 254.9 Gpx/s at 8 bytes."""
     row = {"instructions": 14.0, "float32": 9.0}

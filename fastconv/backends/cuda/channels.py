@@ -6,7 +6,6 @@ channels are a matrix product: see `gemm`.
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -89,30 +88,27 @@ def programmed(
     return program
 
 
-def _copies(problem: ChannelProblem) -> list[list[list[int]]] | None:
-    """Of a transposed convolution: the padded positions that are copies of each output position, along both axes.
+def _copies(problem: ChannelProblem) -> list[np.ndarray] | None:
+    """Of a transposed convolution, for both axes: which padded positions are copies of each output position.
 
+    One table for an axis: where the copies of each position begin in it, at last where they end, then the copies.
     None where each output has one copy at most, and nothing is to be added.
     """
     if problem.kind != "transposed":
         return None
-    found = []
+    found, folds = [], False
     for i, n in enumerate(problem.out_shape):
-        copies: list[list[int]] = [[] for _ in range(n)]
-        for place, source in enumerate(source_index(n, problem.before[i], problem.after[i], problem.mode)):
-            if source >= 0:
-                copies[source].append(place)
-        found.append(copies)
-    return found if any(len(each) > 1 for copies in found for each in copies) else None
+        sources = source_index(n, problem.before[i], problem.after[i], problem.mode)
+        copies = np.argsort(sources, kind="stable")[np.count_nonzero(sources < 0) :]
+        counts = np.bincount(sources[copies], minlength=n)
+        folds = folds or bool((counts > 1).any())
+        found.append(np.concatenate([[n + 1], n + 1 + np.cumsum(counts), copies]))
+    return found if folds else None
 
 
-def _folded(program: Program, padded: Operand, bias: np.dtype | None, copies: list[list[list[int]]]) -> None:
+def _folded(program: Program, padded: Operand, bias: np.dtype | None, copies: list[np.ndarray]) -> None:
     """out = the sums of the padded array's copies, and the bias."""
     out = program.out
-    tables = []
-    for each in copies:
-        starts = itertools.accumulate(map(len, each), initial=len(each) + 1)
-        tables.append(program.table([*starts, *itertools.chain.from_iterable(each)]))
     facts = {
         "height": out.shape[2], "width": out.shape[3], "channels": out.shape[1], "src_pitch": padded.strides[2],
         "src_plane": padded.strides[1], "dst_pitch": out.strides[2], "dst_plane": out.strides[1],
@@ -120,6 +116,7 @@ def _folded(program: Program, padded: Operand, bias: np.dtype | None, copies: li
     }  # fmt: skip
     kernel = cuda_fold.fold_kernel(padded.dtype, bias or padded.dtype, out.dtype)
     given = program.table([facts[name] for name in cuda_fold.FACTS])
+    tables = map(program.table, copies)
     program.each(kernel, out.size, padded.slot, out.slot, BIAS if bias else padded.slot, *tables, given, out.size)
 
 

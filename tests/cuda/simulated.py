@@ -108,7 +108,8 @@ def device_arrays() -> None:
     found["device arrays"] = [max(errors) - 4e-6, same and len(refused) == 4 and type(result) is type(device), 1.0]
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """Compare everything; print what was found."""
     window_and_lines()
     the_rest()
     channels()
