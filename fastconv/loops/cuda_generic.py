@@ -19,7 +19,7 @@ i64 = types.int64
 
 
 def line(src, dst, table, taps, count, total, n_out, inner, outer_step, stride, dilation, outside):
-    """dst[o, y, i] = sum over k of taps[k] * src[o, table[y * stride + k * dilation], i]."""
+    """dst[o, y, i] = sum over k of taps[k] * src[o, table[y * stride + k * dilation], i], without taps that are NaN."""
     at = i64(cuda.blockIdx.x) * i64(cuda.blockDim.x) + i64(cuda.threadIdx.x)
     if at >= total:
         return
@@ -33,7 +33,9 @@ def line(src, dst, table, taps, count, total, n_out, inner, outer_step, stride, 
         value = outside
         if r >= 0:
             value = LOAD(src[base + r * inner])
-        sums += taps[k] * value
+        w = taps[k]
+        if w == w:
+            sums += w * value
     dst[at] = CAST(sums)
 
 

@@ -10,18 +10,19 @@ access of a warp is one run of samples; "near", neighbouring columns sample by s
 columns which share no samples would load more than they add.  A dilated kernel marches down every d-th row.
 
 The text of a kernel is written out for its number of taps (a ring whose slots have names needs no moves); the taps
-themselves are arguments, so another kernel of the same size compiles nothing.  Taps that are zero are left out of
-the text, so that they multiply no infinity.
+themselves are arguments, so another kernel of the same size compiles nothing.  Taps that are not to be counted are
+left out of the text, so that they multiply no infinity.
 """
 
 import functools
 
 import numpy as np
 
-from .cuda_cast import cast, load
-from .cuda_target import inline, kernel, load4, number, pointer, store4, tuple_of, types, written
+from .cuda_cast import load
+from .cuda_target import inline, kernel, load4, number, pointer, tuple_of, types, written
+from .cuda_text import chain_row, dot, picker, storer
 
-__all__ = ["MANY_WORDS", "MOST_WORDS", "columns_each", "direct_kernel", "dot", "separable_kernel", "words_of"]
+__all__ = ["MANY_WORDS", "MOST_WORDS", "columns_each", "direct_kernel", "separable_kernel", "words_of"]
 
 #: taps, in words of 32 bits, from which on columns must share their samples, and beyond which a thread has one column
 MANY_WORDS, MOST_WORDS = 50, 100
@@ -49,6 +50,9 @@ class _Shape:
         self.together, self.wide = layout != "lane", layout == "wide"
         #: samples of a thread's window
         self.samples = self.each + self.reach if self.together else self.each * columns
+
+        #: columns of a thread, from its first one
+        self.far = [v if self.together else 32 * v for v in range(self.each)]
 
     def at(self, column, tap):
         """Place in the window of a tap of one of the columns."""
@@ -92,7 +96,6 @@ _four = inline("four", ["def four(a, at):", f"    return ({', '.join(f'a[at + ui
 
 def _gatherer(shape, source, accumulate):
     """gather(src, row, ...): the window at an edge, each sample through the table of columns."""
-    to = load(source, accumulate)
     if shape.together:
         places = [f"k[{j}]" for j in range(shape.samples)]
         head = "def gather(src, row, k, cols, c, step, last, outside):"
@@ -104,48 +107,12 @@ def _gatherer(shape, source, accumulate):
         ]
         head = "def gather(src, row, k, cols, c, step, last, outside):"
     window = [f"pick(src, row, {place}, outside)" for place in places]
-    pick = inline(
-        "pick",
-        [
-            "def pick(src, row, k, outside):",
-            "    if k < int32(0):",
-            "        return outside",
-            "    return to(src[row + uint64(uint32(k))])",
-        ],
-        to=to,
-    )
-    return inline("gather", [head, f"    return ({', '.join(window)},)"], pick=pick)
+    return inline("gather", [head, f"    return ({', '.join(window)},)"], pick=picker(source, accumulate))
 
 
 def _emptier(shape):
     """empty(outside): the window of a row of constants; a function, because numba-cuda fails on some long tuples."""
     return inline("empty", ["def empty(outside):", f"    return ({', '.join(['outside'] * shape.samples)},)"])
-
-
-def dot(terms):
-    """The text of a sum of products: [(sample, tap)]."""
-    if not terms:
-        return "zero"
-    return " + ".join(f"{tap} * {sample}" if tap else sample for sample, tap in terms)
-
-
-def _storer(shape, accumulate, out, edge):
-    """store(dst, at, c, width, sums)."""
-    to = cast(accumulate, out)
-    values = [f"to(t[{v}])" for v in range(shape.each)]
-    lines = ["def store(dst, at, c, width, t):"]
-    if not edge and shape.wide and shape.each == 4:
-        lines.append(f"    store4(dst, at, ({', '.join(values)}))")
-        return inline("store", lines, to=to, store4=store4)
-    lines.append(f"    dst[at] = {values[0]}")
-    for v in range(1, shape.each):
-        far = v if shape.together else 32 * v
-        indent = "    "
-        if edge:
-            lines.append(f"    if int32(c + int32({far})) < width:")
-            indent *= 2
-        lines.append(f"{indent}dst[at + uint64({far})] = {values[v]}")
-    return inline("store", lines, to=to)
 
 
 def _skeleton(shape, taps, rows, body, opening=()):
@@ -166,7 +133,7 @@ def _skeleton(shape, taps, rows, body, opening=()):
         else f"    c = int32(((t >> int32(5)) * int32({32 * shape.each})) + (t & int32(31)))"
     )
     say("    g = uint32(cuda.blockIdx.y * cuda.blockDim.y + cuda.threadIdx.y) + uint32(y_first)")
-    say("    y = int32(int32(g % uint32(spread)) + int32(int32(g // uint32(spread)) * each) * spread)")
+    say(f"    y = {chain_row('each')}")
     say("    if c >= width or y >= height:")
     say("        return")
     say("    end = min(int32(y + int32(each * spread)), height)")
@@ -244,8 +211,8 @@ def _made(shape, source, accumulate, out, taps, rows, body, opening=(), **scope)
         fetch=_loader(shape, source, accumulate),
         empty=_emptier(shape),
         gather=_gatherer(shape, source, accumulate),
-        store=_storer(shape, accumulate, out, False),
-        store_edge=_storer(shape, accumulate, out, True),
+        store=storer(accumulate, out, shape.far, shape.wide and shape.each == 4, False),
+        store_edge=storer(accumulate, out, shape.far, False, True),
     )
     return kernel(written("march", lines, **scope), _signature(source, accumulate, out, tuple(taps.values())))
 
@@ -311,7 +278,7 @@ def direct_kernel(source, accumulate, out, mask, step, left, layout, blank, plan
 
 @functools.lru_cache(maxsize=256)
 def separable_kernel(source, accumulate, out, down, across, step, left, layout, blank):
-    """Vertical taps times horizontal taps; down, across: for each tap 0 (it is zero), 1 (it counts), or 2 (it is one).
+    """Vertical taps times horizontal taps; down, across: for each tap 0 (it is left out), 1, or 2 (it is one).
 
     Arguments of the kernel, after the arrays and tables: vertical taps, horizontal taps; ...
     """

@@ -67,17 +67,17 @@ def _tile(taps: int, source: str = "float32", out: str = "", *, vector: bool = T
     )  # fmt: skip
 
 
-def _down(taps: int, vector: bool) -> Loop:
+def _down(taps: int, vector: bool, holes: bool = False) -> Loop:
     name = "float32"
     return Loop(
-        lambda: cuda_long.down_kernel(name, name, name, vector, False), name, name, 128,
+        lambda: cuda_long.down_kernel(name, name, name, vector, False, holes), name, name, 128,
         (taps - cuda_long.EACH + 1) * 4 * cuda_long.EACH, 4 * cuda_long.EACH,
     )  # fmt: skip
 
 
-def _across(taps: int, vector: bool) -> Loop:
+def _across(taps: int, vector: bool, holes: bool = False) -> Loop:
     name = "float32"
-    return Loop(lambda: cuda_long.across_kernel(name, name, name, vector), name, name, 256, 4 * taps, 4)
+    return Loop(lambda: cuda_long.across_kernel(name, name, name, vector, holes), name, name, 256, 4 * taps, 4)
 
 
 _F = "float32"
@@ -108,7 +108,9 @@ LOOPS = {
     "tile 21 uint8": _tile(21, "uint8"),
     "tile 21 float64": _tile(21, "float64"),
     "down 61": _down(61, True),
+    "down 61 holes": _down(61, True, holes=True),
     "across 61": _across(61, True),
+    "across 61 holes": _across(61, True, holes=True),
     "across 61 lane": _across(61, False),
     "depthwise 3x3": Loop(
         lambda: cuda_march.direct_kernel(_F, _F, _F, ((True,) * 3,) * 3, 1, 1, "wide", True, True), _F, _F, 128

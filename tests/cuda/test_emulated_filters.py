@@ -214,6 +214,31 @@ def test_what_is_not_finite_stays_in_its_window(value: float) -> None:
         held(got, call(image))
 
 
+@pytest.mark.parametrize("count", [5, 21, 61])
+def test_taps_of_zero(count: int) -> None:
+    """A window leaves them out; a line multiplies by them, but by the middle of antisymmetric taps: as on the CPU."""
+    image = IMAGE[:90, :150].copy()
+    image[40, 60], image[70, 20], image[10, 100] = np.inf, np.nan, -np.inf
+    some, half = taps(count), taps(count // 2)
+    some[1::2] = 0
+    odd = np.concatenate([-half[::-1], [0], half])
+    calls: list[Callable[[Any], Any]] = [
+        lambda x: fc.correlate_separable(x, [some, odd], method="separable"),
+        lambda x: fc.correlate_separable(x, [odd, some], method="separable"),
+        lambda x: fc.correlate(x, some[:, None], method="direct"),
+        lambda x: fc.correlate(x, some[None], method="direct"),
+        lambda x: fc.correlate1d(x, odd, axis=0, stride=2, method="separable"),
+    ]
+    with device() as there:
+        results = [call(there.array(image)).host for call in calls]
+    counts = set()
+    for call, got in zip(calls, results, strict=True):
+        expected = call(image)
+        held(got, expected)
+        counts.add(int(np.isnan(expected).sum()))
+    assert len(counts) > 2
+
+
 @pytest.mark.parametrize("layout", ["aligned", "shifted"])
 def test_in_place(layout: str) -> None:
     offset, pitch = LAYOUTS[layout]

@@ -61,8 +61,7 @@ def separable(
     given = ready(program, problem, source, target, axes)
     if given is None:
         return False
-    one = np.ones(1)
-    down, across = taps if len(taps) == 2 else (taps[0], one) if given.down >= 0 else (one, taps[0])
+    down, across = given.both(taps)
     acc = problem.accumulate
     words = cuda_march.words_of(len(down) + len(across), acc)
     step, left, layout = given.layout(len(across), words)
@@ -75,10 +74,10 @@ def separable(
 
 
 def kinds(taps: np.ndarray) -> tuple[int, ...]:
-    """For each tap whether it is zero; a single one may be 1, which multiplies nothing."""
+    """For each tap whether it counts (NaN: it is left out); a single one may be 1, which multiplies nothing."""
     if len(taps) == 1 and taps[0] == 1:
         return (2,)
-    return tuple(int(bool(t)) for t in taps)
+    return tuple(int(t == t) for t in taps)
 
 
 class Ready:
@@ -96,6 +95,12 @@ class Ready:
     blank: bool
     #: planes of a launch at most
     most_planes: int = MOST_BLOCKS
+
+    def both(self, taps: tuple[np.ndarray, ...]) -> tuple[np.ndarray, np.ndarray]:
+        """Taps down and taps across, of which one may have been given."""
+        if len(taps) == 2:
+            return taps[0], taps[1]
+        return (taps[0], np.ones(1)) if self.down >= 0 else (np.ones(1), taps[0])
 
     def layout(self, taps: int, words: int) -> tuple[int, int, str]:
         """What the text knows of the row: distance of taps, samples in front, and how a thread's columns lie."""
