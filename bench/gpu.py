@@ -4,8 +4,8 @@
 
 First every row is held to SciPy (float64) on a small image; then it is timed by events on the device's own clock, the
 fastest of several runs, as a share of what a plain copy of the same image reaches there, beside CuPy, cuCIM and
-PyTorch where they are installed; last come sweeps over rows a thread and threads a block.  The result goes to
-bench/gpu_results/, and `python bench/update_readme.py` puts it into README.md.
+PyTorch where they are installed; last come sweeps over rows a thread, threads a block, and launch bounds.  The result
+goes to bench/gpu_results/, and `python bench/update_readme.py` puts it into README.md.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import importlib
 import importlib.util
+import itertools
 import json
 import sys
 from collections.abc import Callable
@@ -210,25 +211,35 @@ def channel_peers(name: str) -> dict[str, Callable[[], Any]]:
     return {"PyTorch": lambda: function(x, weight, groups=groups, **options)}
 
 
-def sweeps() -> list[dict[str, Any]]:
-    """The march with other rows a thread and threads a block."""
-    cuda = importlib.import_module("fastconv.loops.cuda_target").cuda
+#: filters, rows a thread, warps a block, and blocks that a multiprocessor shall hold (0: as the compiler likes)
+SWEPT, EACH, HIGH, BLOCKS = ("sobel", "gaussian 1", "3x3", "7x7"), (64, 32, 16, 8, 4), (1, 2, 4, 8), (0, 2, 3, 4, 6, 8)
+
+
+def sweeps(there: Any, out: Any, timed: Callable[[Callable[[], Any]], float] = timed) -> list[dict[str, Any]]:
+    """The march with other rows a thread and threads a block, then within launch bounds of the usual block."""
+    target = importlib.import_module("fastconv.loops.cuda_target")
     backend = importlib.import_module("fastconv.backends.cuda")
     march = importlib.import_module("fastconv.backends.cuda.march")
     kept = march.ROWS, march.BLOCK
-    image = image_of(SIZES["4K"], "float32")
-    there, out = cuda.to_device(image), cuda.device_array(image.shape, image.dtype)
     found = []
+
+    def one(name: str, **facts: Any) -> None:
+        backend.clear_programs()
+        found.append({"filter": name, **facts, "ms": timed(lambda: ROWS[name][1](there, out=out))})
+
     try:
-        for name in ("sobel", "gaussian 1", "3x3", "7x7"):
-            for each in (64, 32, 16, 8, 4):
-                for high in (1, 2, 4, 8):
-                    march.ROWS, march.BLOCK = (each,), (32, high)
-                    backend.clear_programs()
-                    time = timed(lambda name=name: ROWS[name][1](there, out=out))
-                    found.append({"filter": name, "rows": each, "block": [32, high], "ms": time})
+        for name in SWEPT:
+            for each, high in itertools.product(EACH, HIGH):
+                march.ROWS, march.BLOCK = (each,), (32, high)
+                one(name, rows=each, block=[32, high])
+            march.ROWS, march.BLOCK = kept
+            for blocks in BLOCKS:
+                target.launch_bounds = (kept[1][0] * kept[1][1], blocks) if blocks else None
+                one(name, block=list(kept[1]), blocks=blocks)
+            target.launch_bounds = None
     finally:
         march.ROWS, march.BLOCK = kept
+        target.launch_bounds = None
         backend.clear_programs()
     return found
 
@@ -245,12 +256,15 @@ def main() -> None:
     errors = checked(cuda.to_device, lambda array: array.copy_to_host())
     name = cuda.get_current_device().name
     name = name.decode() if isinstance(name, bytes) else str(name)
-    result = {
+    result: dict[str, Any] = {
         "device": name,
         "errors": errors,
         "rows": [*rows(options.quick), *channel_rows()],
-        "sweeps": [] if options.quick else sweeps(),
+        "sweeps": [],
     }
+    if not options.quick:
+        image = image_of(SIZES["4K"], "float32")
+        result["sweeps"] = sweeps(cuda.to_device(image), cuda.device_array(image.shape, image.dtype))
     path = options.json or RESULTS / f"{'-'.join(name.lower().split())}.json"
     path.parent.mkdir(exist_ok=True)
     path.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")

@@ -11,7 +11,6 @@ float32 operations.  It is no measurement: nothing here has run on a GPU.
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from pathlib import Path
 from typing import Any
@@ -21,7 +20,7 @@ sys.path[:0] = [str(Path(__file__).resolve().parents[1] / "tests" / "cuda")]
 import budget  # noqa: E402
 from sass import ARCHITECTURES, BOARDS, ceiling, occupancy  # noqa: E402
 
-SIZES = {"float64": 8, "float32": 4, "float16": 2, "uint8": 1}
+SIZES = {"float64": 8, "float32": 4, "float16": 2, "uint8": 1, "int16": 2, "int64": 8}
 
 
 def lines(table: dict[str, dict[str, dict[str, Any]]]) -> list[str]:
@@ -52,9 +51,10 @@ def main() -> None:
     parser.add_argument("--measure", action="store_true")
     parser.add_argument("--write", action="store_true")
     options = parser.parse_args()
-    table = budget.measured(workers=2) if options.measure or options.write else budget.committed()
     if options.write:
-        budget.TABLE.write_text(json.dumps(table, indent=1) + "\n", encoding="utf-8")
+        table = budget.write()
+    else:
+        table = budget.measured(workers=2, anew=True) if options.measure else budget.committed()
     print("\n".join(lines(table)))
 
 

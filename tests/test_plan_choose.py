@@ -218,6 +218,17 @@ def test_a_backend_says_which_passes_it_has() -> None:
         plan(SOBEL_X, caps=Caps("cpu", frozenset()))
 
 
+def test_algorithms_that_a_backend_has_by_name_only() -> None:
+    caps = replace(CPU, by_name={"fft": "only by name"}, tile_edges=(64, 2048))
+    p = plan(noise(63, 63), (6000, 9000), caps=caps)
+    assert p.method != "fft"
+    assert p.refused["fft"] == "only by name"
+    assert "fft" not in {offer.method for offer in p.offers}
+    asked = plan(noise(63, 63), (6000, 9000), caps=caps, method="fft")
+    assert asked.method == "fft"
+    assert asked.passes[0].size != plan(noise(63, 63), (6000, 9000), method="fft").passes[0].size
+
+
 def test_constants_of_the_backend_override_the_table() -> None:
     cheap = replace(
         CPU,
@@ -236,7 +247,7 @@ def test_constants_of_the_backend_override_the_table() -> None:
 def test_the_table_has_a_row_for_every_algorithm_and_dtype() -> None:
     table = json.loads(TABLE.read_text(encoding="utf-8"))
     assert set(table["cpu"]) == set(ALGORITHMS) == set(METHODS)
-    assert set(table["cuda"]) == set(METHODS) - {"fft"}  # it has no spectrum pass
+    assert set(table["cuda"]) == set(METHODS)
     for method, by_dtype in [*table["cpu"].items(), *table["cuda"].items()]:
         assert set(by_dtype) == {"float32", "float64"}
         for pieces in by_dtype.values():

@@ -34,9 +34,9 @@ CAPS = Caps("cpu", frozenset((*SWEEPS, SPECTRUM)))
 #: the longest band (Ctrl-C is heard between bands), in nanoseconds
 BAND_NS = 4_000_000
 #: bytes of scratch rows worked on at a time: a part of the second-level cache
-SCRATCH_BYTES = 448 * 1024
+SCRATCH_BYTES = 512 * 1024
 #: and no more than this fraction of the output for each worker
-SCRATCH_SHARE = 32
+SCRATCH_SHARE = 36
 #: output rows that a sweep computes together: strips and bands hold whole blocks
 ROW_BLOCK = 4
 

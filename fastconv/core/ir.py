@@ -178,8 +178,14 @@ class Plan:
 
 @dataclass(frozen=True)
 class Caps:
-    """What a backend can do, given to the planner as a value: its name, pass kinds, threads, cost constants."""
+    """What a backend can do, given to the planner as a value: its name, pass kinds, cost constants.
+
+    ``by_name``: algorithms that "auto" never takes, and why; ``tile_edges``: edges of a spectrum's tile for 1, 2, 3 and
+    more axes, where they are not the planner's own.
+    """
 
     backend: str
     kinds: frozenset[str]
     constants: dict[str, float] = field(default_factory=dict, hash=False)
+    by_name: dict[str, str] = field(default_factory=dict, hash=False)
+    tile_edges: tuple[int, ...] = ()

@@ -11,7 +11,7 @@ import numpy as np
 from fastconv.core.dtypes import resolve_output, supported
 from fastconv.core.errors import bad_type, bad_value
 
-__all__ = ["as_image", "as_numbers", "as_output", "empty", "fill", "on_device", "result"]
+__all__ = ["as_image", "as_numbers", "as_output", "empty", "fill", "on_device", "result", "tensor"]
 
 _NUMBERS = "an array of bool, integers of at most 64 bits, float16, float32 or float64"
 _LISTS = (list, tuple)
@@ -81,6 +81,15 @@ def _refuse_masks(name: str, value: Any) -> None:
         for item in value:
             if isinstance(item, np.ndarray | list | tuple):
                 _refuse_masks(name, item)
+
+
+def tensor(name: str, value: Any, dimensions: tuple[int, ...], words: str) -> np.ndarray:
+    """An argument as an array of real numbers with one of these numbers of dimensions."""
+    plain = (type(value) is np.ndarray and value.dtype.kind in "fiub") or on_device(value)
+    array = value if plain else as_numbers(name, value)
+    if len(array.shape) not in dimensions:
+        raise bad_value(name, value, words)
+    return array
 
 
 def as_output(out: Any, dtype: Any, image_dtype: np.dtype) -> np.dtype:

@@ -47,8 +47,8 @@ def transposed(
     """n output rows of a separable filter, ``square`` at a time, which lie under one another.
 
     See `cpu_separable.fused`.  x_begin, x_end: the columns that are written; many: lines that ``vertical`` sums at
-    once; lines: scratch of ``square`` lines; turned, sums: scratch of `turned_lines`, which ``horizontal`` is; unit: 1, the
-    weight with which ``row`` writes a line.
+    once; lines: scratch of ``square`` lines; turned, sums: scratch of `turned_lines`, which ``horizontal`` is; unit: 1,
+    the weight with which ``row`` writes a line.
     """
     nv = wv.size
     size = lines.itemsize

@@ -9,7 +9,7 @@ import numpy as np
 
 from .cuda_target import SIMULATED, inline, number
 
-__all__ = ["cast", "load", "root"]
+__all__ = ["cast", "load", "root", "same"]
 
 
 if SIMULATED:
@@ -20,6 +20,10 @@ else:
 
     _ROUND = {4: libdevice.rintf, 8: libdevice.rint}
     _ROOT = {4: libdevice.fsqrt_rn, 8: libdevice.sqrt}
+
+
+#: the function ``same(x)``: a sample as it is
+same = inline("same", ["def same(x):", "    return x"])
 
 
 @functools.cache
@@ -35,10 +39,12 @@ def load(source, accumulate):
 def cast(accumulate, out):
     """The function ``cast(v)``: a sum of dtype ``accumulate`` as a sample of dtype ``out``."""
     accumulate, out = np.dtype(accumulate), np.dtype(out)
+    if out == accumulate:
+        return same
     acc = number(accumulate)
     scope = {"ACC": acc, "OUT": number(out), "rint": _ROUND[accumulate.itemsize], "HALF": number(np.float32)}
     if out.kind == "f":
-        text = "v" if out == accumulate else "OUT(HALF(v))" if out.name == "float16" else "OUT(v)"
+        text = "OUT(HALF(v))" if out.name == "float16" else "OUT(v)"
         return inline("cast", ["def cast(v):", f"    return {text}"], **scope)
     if out.kind == "b":
         lines = ["def cast(v):", "    r = rint(v)", "    return OUT(1) if r == r and r != ACC(0) else OUT(0)"]

@@ -69,7 +69,7 @@ def _lines(filters):
     say(f"                line = base + int64(r) * {fact['src_pitch']}")
     columns = ", ".join(f"pick(src, line, cols[int32(x{v} + j)])" for v in range(4))
     say(f"                s = ({columns})")
-    lines += [f"                a{f} = more(a{f}, s, to(weight[w{f} + p]))" for f in range(filters)]
+    lines += [f"                a{f} = more(a{f}, s, to_weight(weight[w{f} + p]))" for f in range(filters)]
     say("            k = int32(k + int32(1))")
     say(f"        base = base + {fact['src_plane']}")
     lines += [f"        w{f} = w{f} + {fact['w_in']}" for f in range(filters)]
@@ -82,7 +82,7 @@ def _lines(filters):
         say(f"    if int32(first + int32({f})) < most:")
         say("        b = zero")
         say(f"        if {fact['bias']} != 0:")
-        say(f"            b = to(bias[channel + int64({f})])")
+        say(f"            b = to_bias(bias[channel + int64({f})])")
         say(f"        store(dst, o, far, lane, width, a{f}, b)")
         if f < filters - 1:
             say(f"    o = o + {fact['dst_plane']}")
@@ -90,9 +90,9 @@ def _lines(filters):
 
 
 @functools.lru_cache(maxsize=32)
-def channels_kernel(dtype, accumulate, filters):
-    """The kernel for arrays of one dtype and ``filters`` output channels a thread."""
-    to, out, zero = load(dtype, accumulate), cast(accumulate, dtype), number(accumulate)(0)
+def channels_kernel(source, weight, bias, out_dtype, accumulate, filters):
+    """The kernel for arrays of these dtypes and ``filters`` output channels a thread."""
+    to, out, zero = load(source, accumulate), cast(accumulate, out_dtype), number(accumulate)(0)
     store = ["def store(dst, at, far, c, width, t, b):", "    dst[at] = out(t[0] + b)"]
     for v in range(1, 4):
         store += [
@@ -110,11 +110,12 @@ def channels_kernel(dtype, accumulate, filters):
         "pick": inline("pick", pick, to=to, zero=zero, int64=types.int64),
         "more": inline("more", ["def more(a, s, w):", f"    return ({sums})"]),
         "store": inline("store", store, out=out, int64=types.int64),
-        "to": to,
+        "to_weight": load(weight, accumulate),
+        "to_bias": load(bias, accumulate),
         "zero": zero,
         "nothing": (zero,) * 4,
         "int64": types.int64,
     }
     function = written("channels", _lines(filters), **scope)
-    one, table = pointer(dtype), pointer(np.int32)
-    return kernel(function, (one, one, one, one, table, table, table, pointer(np.int64), types.int32, types.int32))
+    arrays, table = map(pointer, (source, weight, bias, out_dtype)), pointer(np.int32)
+    return kernel(function, (*arrays, table, table, table, pointer(np.int64), types.int32, types.int32))

@@ -7,7 +7,7 @@ constant.
 
 import numpy as np
 
-from .cuda_cast import cast, load, root
+from .cuda_cast import cast, load, root, same
 from .cuda_target import cuda, kernel, number, pointer, types
 
 __all__ = ["combine_kernel", "copy_kernel", "line_kernel", "sum_kernel"]
@@ -19,7 +19,7 @@ i64 = types.int64
 
 
 def line(src, dst, table, taps, count, total, n_out, inner, outer_step, stride, dilation, outside):
-    """dst[o, y, i] = sum over k of taps[k] * src[o, table[y * stride + k * dilation], i]."""
+    """dst[o, y, i] = sum over k of taps[k] * src[o, table[y * stride + k * dilation], i], without taps that are NaN."""
     at = i64(cuda.blockIdx.x) * i64(cuda.blockDim.x) + i64(cuda.threadIdx.x)
     if at >= total:
         return
@@ -33,7 +33,9 @@ def line(src, dst, table, taps, count, total, n_out, inner, outer_step, stride, 
         value = outside
         if r >= 0:
             value = LOAD(src[base + r * inner])
-        sums += taps[k] * value
+        w = taps[k]
+        if w == w:
+            sums += w * value
     dst[at] = CAST(sums)
 
 
@@ -97,7 +99,7 @@ def combine(a, b, dst, total):
 
 
 def copy(src, dst, first, total, shape, src_steps, dst_steps):
-    """dst[index] = src[first + index] for arrays of any strides (in samples) and DIMENSIONS dimensions."""
+    """dst[index] = src[first + index], cast, for arrays of any strides (in samples) and DIMENSIONS dimensions."""
     at = i64(cuda.blockIdx.x) * i64(cuda.blockDim.x) + i64(cuda.threadIdx.x)
     if at >= total:
         return
@@ -110,7 +112,7 @@ def copy(src, dst, first, total, shape, src_steps, dst_steps):
         rest = rest // shape[e]
         a += here * src_steps[e]
         b += here * dst_steps[e]
-    dst[b] = src[a]
+    dst[b] = CAST(src[a])
 
 
 TABLE = pointer(np.int64)
@@ -143,7 +145,8 @@ def combine_kernel(accumulate, out, left, right, rooted):
     return kernel(combine, (one, one, pointer(out), INT), **constants)
 
 
-def copy_kernel(dtype, dimensions):
-    """A copy between strided arrays."""
-    one = pointer(dtype)
-    return kernel(copy, (one, one, TABLE, INT, TABLE, TABLE, TABLE), DIMENSIONS=dimensions)
+def copy_kernel(dtype, dimensions, out=None):
+    """A copy between strided arrays; from sums to samples of dtype ``out`` where that is given."""
+    to, result = (same, dtype) if out is None else (cast(dtype, out), out)
+    types_ = (pointer(dtype), pointer(result), TABLE, INT, TABLE, TABLE, TABLE)
+    return kernel(copy, types_, DIMENSIONS=dimensions, CAST=to)

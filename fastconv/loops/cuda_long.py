@@ -11,6 +11,7 @@ import numpy as np
 
 from .cuda_cast import cast, load
 from .cuda_target import SIMULATED, inline, kernel, load4, load4_shared, number, pointer, store4, types, written
+from .cuda_text import chain_row, picker
 
 __all__ = ["EACH", "LEAST_TAPS", "MOST_REACH", "TILE", "across_kernel", "down_kernel"]
 
@@ -42,9 +43,11 @@ def _store(accumulate, out, vector):
     return inline("store", lines, to=to, store4=store4)
 
 
-def _more():
+def _more(holes):
+    """more(a, h, w): four columns' products added; holes: but where the tap is NaN, which says that it is left out."""
     sums = ", ".join(f"a[{v}] + w * h[{v}]" for v in range(4))
-    return inline("more", ["def more(a, h, w):", f"    return ({sums})"])
+    skip = ["    if w != w:", "        return a"] if holes else []
+    return inline("more", ["def more(a, h, w):", *skip, f"    return ({sums})"])
 
 
 def _take(source, accumulate, vector, blank):
@@ -78,7 +81,7 @@ def _down_lines(vector):
     say("    t = int32(cuda.blockIdx.x * cuda.blockDim.x + cuda.threadIdx.x)")
     say("    c = int32(t * int32(4))" if vector else "    c = int32(((t >> int32(5)) << int32(7)) + (t & int32(31)))")
     say("    g = uint32(cuda.blockIdx.y * cuda.blockDim.y + cuda.threadIdx.y) + uint32(y_first)")
-    say(f"    y = int32(int32(g % uint32(spread)) + int32(int32(g // uint32(spread)) * int32({EACH})) * spread)")
+    say(f"    y = {chain_row(f'int32({EACH})')}")
     say("    if c >= width or y >= height:")
     say("        return")
     say("    z = uint64(cuda.blockIdx.z)")
@@ -115,11 +118,11 @@ def _down_lines(vector):
 
 
 @functools.lru_cache(maxsize=64)
-def down_kernel(source, accumulate, out, vector, blank):
-    """Taps down the columns, any number from `LEAST_TAPS` on, any distance between them."""
+def down_kernel(source, accumulate, out, vector, blank, holes=False):
+    """Taps down the columns, any number from `LEAST_TAPS` on, any distance between them; holes: some are NaN."""
     zero = number(accumulate)(0)
     function = written(
-        "down", _down_lines(vector), take=_take(source, accumulate, vector, blank), more=_more(),
+        "down", _down_lines(vector), take=_take(source, accumulate, vector, blank), more=_more(holes),
         store=_store(accumulate, out, vector), nothing=(zero,) * 4,
     )  # fmt: skip
     i32, i64 = types.int32, types.int64
@@ -188,23 +191,30 @@ def _window(k):
 
 
 @functools.lru_cache(maxsize=64)
-def across_kernel(source, accumulate, out, vector):
-    """Taps along the rows, `MOST_REACH` samples between the first and the last at most; vector: neighbouring taps."""
-    to, zero = load(source, accumulate), number(accumulate)(0)
-    pick = ["def pick(src, at, k, outside):", "    if k < int32(0):", "        return outside"]
+def across_kernel(source, accumulate, out, vector, holes=False):
+    """Taps along the rows, `MOST_REACH` samples between the first and the last at most; vector: neighbouring taps.
+
+    holes: some are NaN, and left out.
+    """
+    zero = number(accumulate)(0)
     parts = [_window(k) for k in range(4)]
     sums = [" + ".join([f"a[{v}]", *(f"w[{k}] * {parts[k][v]}" for k in range(4))]) for v in range(4)]
     lanes = ", ".join(f"stage[p + uint32({32 * v})]" for v in range(4))
+    four = ["def four(a, x, n, w):", f"    return ({', '.join(sums)})"]
+    if holes:
+        four = ["def four(a, x, n, w):"]
+        four += [f"    a = one(a, ({', '.join(parts[k])}), w[{k}])" for k in range(4)]
+        four.append("    return a")
     scope = {
-        "pick": inline("pick", [*pick, "    return to(src[at + uint64(uint32(k))])"], to=to),
-        "four": inline("four", ["def four(a, x, n, w):", f"    return ({', '.join(sums)})"]),
-        "one": _more(),
+        "pick": picker(source, accumulate),
+        "one": _more(holes),
         "moved1": inline("moved1", ["def moved1(x, n):", f"    return ({', '.join(parts[1])})"]),
         "moved2": inline("moved2", ["def moved2(x, n):", f"    return ({', '.join(parts[2])})"]),
         "lanes": inline("lanes", ["def lanes(stage, p):", f"    return ({lanes})"]),
         "store": _store(accumulate, out, vector),
         "load4": load4,
         "load4s": load4_shared,
+        "four": inline("four", four, one=_more(holes)),
         "nothing": (zero,) * 4,
         "ACC": number(accumulate),
     }

@@ -4,55 +4,71 @@
 horizontal sums enter a ring of as many rows as there are vertical taps.  Both keep everything in registers: no shared
 memory, no barrier, half the traffic of two launches.
 
-Layouts: "vector", four neighbouring columns by wide loads and stores, for rows that lie at multiples of 16 bytes (of
+Layouts: "wide", four neighbouring columns by wide loads and stores, for rows that lie at multiples of 16 bytes (of
 4 for bytes); "lane", columns 32 apart, for all others, for interleaved channels and for taps that are spread out: every
-access of a warp is one run of samples.  A dilated kernel marches down every d-th row.
+access of a warp is one run of samples; "near", neighbouring columns sample by sample, for windows of so many taps that
+columns which share no samples would load more than they add.  A dilated kernel marches down every d-th row.
 
 The text of a kernel is written out for its number of taps (a ring whose slots have names needs no moves); the taps
-themselves are arguments, so another kernel of the same size compiles nothing.  Taps that are zero are left out of
-the text, so that they multiply no infinity.
+themselves are arguments, so another kernel of the same size compiles nothing.  Taps that are not to be counted are
+left out of the text, so that they multiply no infinity.
 """
 
 import functools
 
 import numpy as np
 
-from .cuda_cast import cast, load
-from .cuda_target import inline, kernel, load4, number, pointer, store4, tuple_of, types, written
+from .cuda_cast import load
+from .cuda_target import inline, kernel, load4, number, pointer, tuple_of, types, written
+from .cuda_text import chain_row, dot, picker, storer
 
-__all__ = ["columns_each", "direct_kernel", "dot", "separable_kernel"]
+__all__ = ["MANY_WORDS", "MOST_WORDS", "columns_each", "direct_kernel", "separable_kernel", "words_of"]
+
+#: taps, in words of 32 bits, from which on columns must share their samples, and beyond which a thread has one column
+MANY_WORDS, MOST_WORDS = 50, 100
 
 
-def columns_each(columns, vector):
-    """Columns of a thread: four, but two where their windows share no samples and would not fit the registers."""
-    return 4 if vector or columns <= 5 else 2
+def words_of(taps, accumulate):
+    """Registers that so many taps take where the compiler keeps them there, as it does from sm_90 on."""
+    return taps * np.dtype(accumulate).itemsize // 4
+
+
+def columns_each(layout, columns, words):
+    """Columns of a thread: four, or as many as fit the registers beside the taps."""
+    if layout != "lane":
+        return 4 if words <= 81 else 2
+    return 4 if columns <= 5 and words < MANY_WORDS else 2 if words <= 64 else 1
 
 
 class _Shape:
     """What the text depends on: taps along a row, their distance, samples in front, layout, constant rows."""
 
-    def __init__(self, columns, step, left, vector, blank):
-        self.columns, self.step, self.left, self.vector, self.blank = columns, step, left, vector, blank
+    def __init__(self, columns, step, left, layout, blank, words):
+        self.columns, self.step, self.left, self.blank = columns, step, left, blank
         self.reach = (columns - 1) * step
-        self.each = columns_each(columns, vector)
+        self.each = columns_each(layout, columns, words)
+        self.together, self.wide = layout != "lane", layout == "wide"
         #: samples of a thread's window
-        self.samples = 4 + self.reach if vector else self.each * columns
+        self.samples = self.each + self.reach if self.together else self.each * columns
+
+        #: columns of a thread, from its first one
+        self.far = [v if self.together else 32 * v for v in range(self.each)]
 
     def at(self, column, tap):
-        """Place in the window of a tap of one of the four columns."""
-        return column + tap * self.step if self.vector else column * self.columns + tap
+        """Place in the window of a tap of one of the columns."""
+        return column + tap * self.step if self.together else column * self.columns + tap
 
     @property
     def halo(self):
-        """Samples in front of and behind the four that wide loads touch."""
-        right = self.reach - self.left
+        """Samples in front of and behind the first four that loads touch."""
+        right = max(0, self.reach - self.left + self.each - 4)
         return tuple(1 if side == 1 else -(-side // 4) * 4 for side in (self.left, right))
 
 
 def _loader(shape, source, accumulate):
-    """fetch(src, at): the window of four inner columns, ``at`` the first of them."""
+    """fetch(src, at): the window of a thread's inner columns, ``at`` the first of them."""
     to = load(source, accumulate)
-    if not shape.vector:
+    if not shape.together:
         window = [
             f"to(src[at + uint64({32 * v}) + uint64({i}) * step])"
             for v in range(shape.each)
@@ -72,13 +88,15 @@ def _loader(shape, source, accumulate):
         names[4] = "src[at + uint64(4)]"
     window = [f"to({names[j - shape.left]})" for j in range(shape.samples)]
     lines.append(f"    return ({', '.join(window)},)")
-    return inline("fetch", lines, to=to, load4=load4)
+    return inline("fetch", lines, to=to, load4=load4 if shape.wide else _four)
+
+
+_four = inline("four", ["def four(a, at):", f"    return ({', '.join(f'a[at + uint64({j})]' for j in range(4))})"])
 
 
 def _gatherer(shape, source, accumulate):
     """gather(src, row, ...): the window at an edge, each sample through the table of columns."""
-    to = load(source, accumulate)
-    if shape.vector:
+    if shape.together:
         places = [f"k[{j}]" for j in range(shape.samples)]
         head = "def gather(src, row, k, cols, c, step, last, outside):"
     else:
@@ -89,48 +107,12 @@ def _gatherer(shape, source, accumulate):
         ]
         head = "def gather(src, row, k, cols, c, step, last, outside):"
     window = [f"pick(src, row, {place}, outside)" for place in places]
-    pick = inline(
-        "pick",
-        [
-            "def pick(src, row, k, outside):",
-            "    if k < int32(0):",
-            "        return outside",
-            "    return to(src[row + uint64(uint32(k))])",
-        ],
-        to=to,
-    )
-    return inline("gather", [head, f"    return ({', '.join(window)},)"], pick=pick)
+    return inline("gather", [head, f"    return ({', '.join(window)},)"], pick=picker(source, accumulate))
 
 
 def _emptier(shape):
     """empty(outside): the window of a row of constants; a function, because numba-cuda fails on some long tuples."""
     return inline("empty", ["def empty(outside):", f"    return ({', '.join(['outside'] * shape.samples)},)"])
-
-
-def dot(terms):
-    """The text of a sum of products: [(sample, tap)]."""
-    if not terms:
-        return "zero"
-    return " + ".join(f"{tap} * {sample}" if tap else sample for sample, tap in terms)
-
-
-def _storer(shape, accumulate, out, edge):
-    """store(dst, at, c, width, sums)."""
-    to = cast(accumulate, out)
-    values = [f"to(t[{v}])" for v in range(shape.each)]
-    lines = ["def store(dst, at, c, width, t):"]
-    if not edge and shape.vector:
-        lines.append(f"    store4(dst, at, ({', '.join(values)}))")
-        return inline("store", lines, to=to, store4=store4)
-    lines.append(f"    dst[at] = {values[0]}")
-    for v in range(1, shape.each):
-        far = v if shape.vector else 32 * v
-        indent = "    "
-        if edge:
-            lines.append(f"    if int32(c + int32({far})) < width:")
-            indent *= 2
-        lines.append(f"{indent}dst[at + uint64({far})] = {values[v]}")
-    return inline("store", lines, to=to)
 
 
 def _skeleton(shape, taps, rows, body, opening=()):
@@ -146,12 +128,12 @@ def _skeleton(shape, taps, rows, body, opening=()):
     say = lines.append
     say("    t = int32(cuda.blockIdx.x * cuda.blockDim.x + cuda.threadIdx.x)")
     say(
-        "    c = int32(t * int32(4))"
-        if shape.vector
+        f"    c = int32(t * int32({shape.each}))"
+        if shape.together
         else f"    c = int32(((t >> int32(5)) * int32({32 * shape.each})) + (t & int32(31)))"
     )
     say("    g = uint32(cuda.blockIdx.y * cuda.blockDim.y + cuda.threadIdx.y) + uint32(y_first)")
-    say("    y = int32(int32(g % uint32(spread)) + int32(int32(g // uint32(spread)) * each) * spread)")
+    say(f"    y = {chain_row('each')}")
     say("    if c >= width or y >= height:")
     say("        return")
     say("    end = min(int32(y + int32(each * spread)), height)")
@@ -162,7 +144,7 @@ def _skeleton(shape, taps, rows, body, opening=()):
     say("    down = uint64(uint32(spread)) * uint64(dst_pitch)")
     say("    far = uint64(step)")
     say("    i = y")
-    if shape.vector:
+    if shape.together:
         before, after = shape.halo
         say(f"    if c >= int32({before}) and int32(c + int32({4 + after})) <= inside:")
         start = "uint64(uint32(c))"
@@ -193,7 +175,7 @@ def _skeleton(shape, taps, rows, body, opening=()):
     lines += ["        " + line for line in body(fetched(False), lambda value: stored(False, value))]
     say("    else:")
     say(f"        last = int32(int32(width + int32(int32({shape.columns - 1}) * step)) - int32(1))")
-    if shape.vector:
+    if shape.together:
         say("        k = (" + ", ".join(f"cols[min(int32(c + int32({j})), last)]" for j in range(shape.samples)) + ",)")
     else:
         say("        k = int32(0)")
@@ -229,14 +211,14 @@ def _made(shape, source, accumulate, out, taps, rows, body, opening=(), **scope)
         fetch=_loader(shape, source, accumulate),
         empty=_emptier(shape),
         gather=_gatherer(shape, source, accumulate),
-        store=_storer(shape, accumulate, out, False),
-        store_edge=_storer(shape, accumulate, out, True),
+        store=storer(accumulate, out, shape.far, shape.wide and shape.each == 4, False),
+        store_edge=storer(accumulate, out, shape.far, False, True),
     )
     return kernel(written("march", lines, **scope), _signature(source, accumulate, out, tuple(taps.values())))
 
 
 @functools.lru_cache(maxsize=256)
-def direct_kernel(source, accumulate, out, mask, step, left, vector, blank, planes=False):
+def direct_kernel(source, accumulate, out, mask, step, left, layout, blank, planes=False):
     """A dense window; mask: for each row of the kernel, which of its taps are not zero.
 
     Arguments of the kernel, after the arrays and tables: the taps row by row; planes: each plane has taps of its own,
@@ -244,7 +226,7 @@ def direct_kernel(source, accumulate, out, mask, step, left, vector, blank, plan
     numbers, and how many planes there are before they begin again; ...
     """
     rows, columns = len(mask), len(mask[0])
-    shape = _Shape(columns, step, left, vector, blank)
+    shape = _Shape(columns, step, left, layout, blank, words_of(rows * columns, accumulate))
     zero = number(accumulate)(0)
     adders = {}
     for j in range(rows):
@@ -254,7 +236,7 @@ def direct_kernel(source, accumulate, out, mask, step, left, vector, blank, plan
             terms = [(f"x[{shape.at(v, i)}]", f"w[{j * columns + i}]") for i in used]
             start = "" if j == 0 and not planes else f"a[{v}] + " if terms else f"a[{v}]"
             sums.append(start + (dot(terms) if terms or j == 0 else ""))
-        lines = [f"def add{j}(a, x, w):", f"    return ({', '.join(sums)})"]
+        lines = [f"def add{j}(a, x, w):", f"    return ({', '.join(sums)},)"]
         adders[f"add{j}"] = inline(f"add{j}", lines, zero=zero)
 
     def added(s, first):
@@ -295,13 +277,13 @@ def direct_kernel(source, accumulate, out, mask, step, left, vector, blank, plan
 
 
 @functools.lru_cache(maxsize=256)
-def separable_kernel(source, accumulate, out, down, across, step, left, vector, blank):
-    """Vertical taps times horizontal taps; down, across: for each tap 0 (it is zero), 1 (it counts), or 2 (it is one).
+def separable_kernel(source, accumulate, out, down, across, step, left, layout, blank):
+    """Vertical taps times horizontal taps; down, across: for each tap 0 (it is left out), 1, or 2 (it is one).
 
     Arguments of the kernel, after the arrays and tables: vertical taps, horizontal taps; ...
     """
     rows, columns = len(down), len(across)
-    shape = _Shape(columns, step, left, vector, blank)
+    shape = _Shape(columns, step, left, layout, blank, words_of(rows + columns, accumulate))
     zero = number(accumulate)(0)
 
     def tap(name, kinds, i):
@@ -311,10 +293,10 @@ def separable_kernel(source, accumulate, out, down, across, step, left, vector, 
         dot([(f"x[{shape.at(v, i)}]", tap("wh", across, i)) for i in range(columns) if across[i]])
         for v in range(shape.each)
     ]
-    row = inline("row", ["def row(x, wh):", f"    return ({', '.join(sums)})"], zero=zero)
+    row = inline("row", ["def row(x, wh):", f"    return ({', '.join(sums)},)"], zero=zero)
     names = ", ".join(f"h{j}" for j in range(rows))
     sums = [dot([(f"h{j}[{v}]", tap("wv", down, j)) for j in range(rows) if down[j]]) for v in range(shape.each)]
-    column = inline("column", [f"def column(wv, {names}):", f"    return ({', '.join(sums)})"], zero=zero)
+    column = inline("column", [f"def column(wv, {names}):", f"    return ({', '.join(sums)},)"], zero=zero)
 
     def body(fetched, stored):
         return _ring(

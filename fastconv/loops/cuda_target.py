@@ -92,6 +92,11 @@ def helper(function):
     return register_jitable(function)
 
 
+#: threads of a block, and blocks that a multiprocessor shall hold at least, for kernels that are launched from now on:
+#: None leaves the registers to the compiler; `bench/gpu.py` tries others
+launch_bounds = None
+
+
 class Kernel:
     """A function, its constants in place, and the signature that it is compiled for when first launched."""
 
@@ -101,13 +106,21 @@ class Kernel:
         self.signature = signature
         self.name = function.__name__
         self.text = getattr(function, "text", None)
+        self._compiled = {}
 
-    @functools.cached_property
+    @property
     def compiled(self):
-        """What the driver runs."""
+        """What the driver runs, within the launch bounds of the moment."""
+        made = self._compiled.get(launch_bounds)
+        if made is None:
+            made = self._compiled[launch_bounds] = self._made()
+        return made
+
+    def _made(self):
         if SIMULATED:
             return cuda.jit(self.function)
-        return cuda.jit(self.signature)(self.function)
+        bounds = {} if launch_bounds is None else {"launch_bounds": launch_bounds}
+        return cuda.jit(self.signature, **bounds)(self.function)
 
 
 @functools.lru_cache(maxsize=512)

@@ -4,15 +4,13 @@ A block makes 128 columns (64 in float64) of up to 64 rows.  Eight source rows a
 sums' dtype, each sample loaded and converted once, whatever the alignment; their horizontal sums fill the tile; then a
 thread adds the vertical taps for four columns of its rows, every value of the tile read once for all of them.
 
-Taps are arguments and their number is in the text, as in `cuda_march`; so are zero taps, which are left out.
+Taps are arguments and their number is in the text, as in `cuda_march`; so are those that are left out.
 """
 
 import functools
 
 import numpy as np
 
-from .cuda_cast import cast, load
-from .cuda_march import dot
 from .cuda_target import (
     SIMULATED,
     inline,
@@ -20,12 +18,12 @@ from .cuda_target import (
     load4_shared,
     number,
     pointer,
-    store4,
     store4_shared,
     tuple_of,
     types,
     written,
 )
+from .cuda_text import chain_row, dot, picker, storer
 
 __all__ = ["WARPS", "Layout", "layout", "tile_kernel"]
 
@@ -97,9 +95,7 @@ def _lines(shape, down, across, step, vector, blank):
     for j in range(loads):
         say(f"    k{j} = cols[min(int32(first + tx + int32({j * shape.across})), last_column)]")
     say("    g = uint32(cuda.blockIdx.y) + uint32(y_first)")
-    say(
-        f"    top = int32(int32(g % uint32(spread)) + int32(int32(g // uint32(spread)) * int32({shape.rows})) * spread)"
-    )
+    say(f"    top = {chain_row(f'int32({shape.rows})')}")
     say("    z = uint64(cuda.blockIdx.z)")
     say("    base = z * uint64(src_batch)")
     say(f"    here = uint32(ty * int32({wide}) + tx)")
@@ -159,33 +155,15 @@ def _lines(shape, down, across, step, vector, blank):
     return lines
 
 
-def _storer(shape, accumulate, out, vector, edge):
-    to = cast(accumulate, out)
-    values = [f"to(t[{v}])" for v in range(4)]
-    lines = ["def store(dst, at, c, width, t):"]
-    if vector and not edge:
-        lines.append(f"    store4(dst, at, ({', '.join(values)}))")
-        return inline("store", lines, to=to, store4=store4)
-    lines.append(f"    dst[at] = {values[0]}")
-    for v in range(1, 4):
-        far = v if vector else shape.across * v
-        indent = "    "
-        if edge:
-            lines.append(f"    if int32(c + int32({far})) < width:")
-            indent *= 2
-        lines.append(f"{indent}dst[at + uint64({far})] = {values[v]}")
-    return inline("store", lines, to=to)
-
-
 @functools.lru_cache(maxsize=128)
 def tile_kernel(source, accumulate, out, down, across, step, vector, blank):
-    """Vertical taps times horizontal taps; down, across: for each tap 0 (it is zero), 1, or 2 (the only one, and one).
+    """Vertical taps times horizontal taps; down, across: for each tap 0 (it is left out), 1, or 2 (it is one).
 
     Arguments of the kernel, after the arrays and tables: vertical taps, horizontal taps; ...
     """
     shape = layout(accumulate, len(down), (len(across) - 1) * step)
-    to, zero = load(source, accumulate), number(accumulate)(0)
-    pick = ["def pick(src, at, k, outside):", "    if k < int32(0):", "        return outside"]
+    zero = number(accumulate)(0)
+    far = [v if vector else shape.across * v for v in range(4)]
     take = (
         ["def take(sums, at):", "    return load4(sums, at)"]
         if vector
@@ -196,13 +174,13 @@ def tile_kernel(source, accumulate, out, down, across, step, vector, blank):
     )
     scope = {
         "row": inline("row", _rower(across, step, shape.across), load4=load4_shared, zero=zero),
-        "pick": inline("pick", [*pick, "    return to(src[at + uint64(uint32(k))])"], to=to),
+        "pick": picker(source, accumulate),
         "take": inline("take", take, load4=load4_shared),
         "first_of": inline("first_of", ["def first_of(h, w):", f"    return ({_each('w * h[{}]')})"]),
         "more": inline("more", ["def more(a, h, w):", f"    return ({_each('a[{}] + w * h[{}]')})"]),
         "store4": store4_shared,
-        "store": _storer(shape, accumulate, out, vector, False),
-        "store_edge": _storer(shape, accumulate, out, vector, True),
+        "store": storer(accumulate, out, far, vector, False),
+        "store_edge": storer(accumulate, out, far, False, True),
         "nothing": (zero,) * 4,
         "ACC": number(accumulate),
     }

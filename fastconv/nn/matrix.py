@@ -10,7 +10,7 @@ import numpy as np
 from fastconv.core.border import canonical_mode, source_index
 from fastconv.core.convolution import conv_size
 from fastconv.core.padding import checked_channels, checked_kernel, padding_of, pair, shape_of
-from fastconv.engine.channels import tensor
+from fastconv.engine.arrays import tensor
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array

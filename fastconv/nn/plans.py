@@ -7,9 +7,11 @@ from typing import Any
 import numpy as np
 
 from fastconv.core.channels import ChannelPlan
-from fastconv.core.errors import bad_value
+from fastconv.core.errors import bad_type, bad_value
 from fastconv.core.padding import shape_of
-from fastconv.engine.channels import Prepared, explain_channels, tensor
+from fastconv.engine.arrays import on_device, tensor
+from fastconv.engine.channels import Prepared, explain_channels
+from fastconv.engine.channels_device import described
 
 from .words import documented
 
@@ -61,7 +63,14 @@ def explain(
     """
     shape, kind = _shape("x_or_shape", x_or_shape, dtype)
     weight, _ = _shape("weight_or_shape", weight_or_shape, dtype)
+<<<<<<< HEAD
     known = weight_or_shape.weight if isinstance(weight_or_shape, Prepared) else weight_or_shape
+=======
+    if on_device(x_or_shape):
+        if backend == "cpu":
+            raise bad_type("x_or_shape", x_or_shape, "an array on the host for backend 'cpu'; copy it there first")
+        backend = "cuda" if backend == "auto" else backend
+>>>>>>> cuda-rest
     if len(weight) != 4:
         raise bad_value("weight_or_shape", weight_or_shape, "a weight of four dimensions")
     return explain_channels(
@@ -78,6 +87,8 @@ def _shape(name: str, value: Any, dtype: Any) -> tuple[tuple[int, ...], np.dtype
     if isinstance(value, tuple) and not any(hasattr(n, "__len__") for n in value):
         return shape_of(name, value, (3, 4)), np.dtype(dtype)
     array = tensor(name, value, (3, 4), "an array, or a tuple of integers that is the shape of one")
+    if on_device(array):
+        return described(name, array)
     return array.shape, array.dtype
 
 
@@ -103,4 +114,6 @@ def prepare(weight: Any) -> Prepared:
     >>> conv2d(np.ones((1, 3, 3)), ready).tolist()
     [[[4.0, 4.0], [4.0, 4.0]]]
     """
+    if on_device(weight):
+        raise bad_type("weight", weight, "an array on the host: what is prepared serves the processor")
     return Prepared(tensor("weight", weight, (4,), "an array of four dimensions (channels out, channels in, kH, kW)"))

@@ -23,8 +23,8 @@ OPTIONS = {
         "separable" (for weights that are outer products) asks for one, or for the cheapest of its kind.  "auto" may
         use Winograd's algorithms, equal within `explain`'s bound for finite input: a NaN or infinity spreads over a
         tile.  "direct" avoids them.""",
-    "backend": """"auto" goes where x is; "cuda" with host arrays copies them to the device and the result back.  On a
-        device: floats only, method "auto" or "direct", zeros around a transposed convolution.""",
+    "backend": """"auto" goes where x is; "cuda" with host arrays copies them to the device and the result back.  A
+        device has algorithms of its own, which `explain` names: "wide", "depthwise", "polyphase".""",
     "workers": "most threads to use; None takes what the machine allows.  The result is the same for any number.",
 }
 _ERRORS = "TypeError, ValueError : naming the argument and the rule it breaks, before anything is written."

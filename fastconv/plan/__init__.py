@@ -46,6 +46,8 @@ def choose(problem: Problem, weights: Weights, caps: Caps) -> Plan:
     refused: dict[str, str] = {}
     for name, offer in ALGORITHMS.items():
         answer = offer(problem, weights, caps)
+        if name in caps.by_name and method != name and not isinstance(answer, Refusal):
+            answer = Refusal(caps.by_name[name])
         if isinstance(answer, Refusal):
             refused[name] = answer.reason
         else:

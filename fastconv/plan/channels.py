@@ -27,12 +27,13 @@ from fastconv.core.errors import bad_value
 from fastconv.core.ir import Offer
 
 from .bounds import gamma, unit
+from .channels_device import device_estimate
 
 __all__ = ["METHODS", "choose_channels", "counts", "estimate", "multiplications"]
 
 TABLE = Path(__file__).with_name("channel_costs.json")
 #: what `method=` may say besides "auto"; the words that stand for several algorithms
-FAMILIES = {"direct": ("deep", "wide", "pointwise"), "winograd": ("winograd2", "winograd3", "winograd4")}
+FAMILIES = {"direct": ("deep", "wide", "pointwise", "gemm"), "winograd": ("winograd2", "winograd3", "winograd4")}
 #: what F(outs, taps) adds along both axes, in pairs of unit roundoffs of sum |w| |x|: the tests hold it to that
 TILE_ERROR = {(2, 3): 4.0, (2, 5): 16.0, (4, 3): 32.0, (2, 2): 4.0, (3, 2): 4.0, (4, 2): 16.0, (2, 4): 16.0}
 #: algorithms whose products are made tile after tile, and added afterwards
@@ -45,6 +46,7 @@ WHY = {
     "pointwise": "a matrix product over pixels that are read where they lie",
     "depthwise": "every filter reads one channel: rows are filtered where they lie",
     "polyphase": "each output phase is a small convolution: no zero is ever put between samples",
+    "gemm": "a matrix product in shared memory, whose factors are gathered as they are needed",
     "gathered": "a matrix product for each tap over all samples, the sums added where they meet",
     "winograd2": "Winograd's tiles of 2 x 2 outputs take fewer multiplications, and err no more than a direct sum",
     "winograd3": "Winograd's tiles of 3 x 3 outputs of even and of odd samples take fewer multiplications",
@@ -55,6 +57,7 @@ METHODS = (
     "deep",
     "wide",
     "pointwise",
+    "gemm",
     "gathered",
     "winograd",
     "winograd2",
@@ -134,13 +137,17 @@ def counts(problem: ChannelProblem, method: str) -> dict[str, float]:
     return found
 
 
-def estimate(problem: ChannelProblem, method: str) -> float:
+def estimate(problem: ChannelProblem, method: str, backend: str = "cpu") -> float:
+    if backend == "cuda":
+        return device_estimate(problem, method)
     constants = _table()[method][str(problem.dtype)]
     return sum(n * constants.get(piece, 0.0) for piece, n in counts(problem, method).items())
 
 
 def error_bound(problem: ChannelProblem, method: str) -> float:
     """Relative to sum |w| |x|: the direct sum's gamma, or what Winograd's transforms add to that of their sums."""
+    if problem.dtype.kind != "f":
+        return 0.0
     u = unit(problem.dtype)
     sums = problem.group_in * problem.taps + 1
     if method.startswith("winograd"):
@@ -152,7 +159,7 @@ def error_bound(problem: ChannelProblem, method: str) -> float:
     return gamma(sums, u)
 
 
-def choose_channels(problem: ChannelProblem, refusals: Mapping[str, str]) -> ChannelPlan:
+def choose_channels(problem: ChannelProblem, refusals: Mapping[str, str], backend: str = "cpu") -> ChannelPlan:
     """The cheapest algorithm that serves, or the one that ``problem.method`` names.
 
     refusals: for every algorithm of the backend "" or why it cannot serve.  "separable" serves for some weights only:
@@ -169,15 +176,15 @@ def choose_channels(problem: ChannelProblem, refusals: Mapping[str, str]) -> Cha
     refused = {name: reason for name, reason in refusals.items() if reason}
     anyone = problem.method in ("auto", "separable")
     asked = FAMILIES.get(problem.method, (problem.method,))
+    made = max(1, problem.pixels * problem.c_out)
     offers = sorted(
-        (Offer(m, estimate(problem, m), multiplications(problem, m) / max(1, problem.pixels * problem.c_out), WHY[m])
-         for m in served),
+        (Offer(m, estimate(problem, m, backend), multiplications(problem, m) / made, WHY[m]) for m in served),
         key=lambda offer: offer.cost_ns,
     )  # fmt: skip
     allowed = [o for o in offers if anyone or o.method in asked]
     if not allowed:
         words = ", ".join(["auto", *served])
-        why = "; ".join(refused[m] for m in asked if m in refused)
+        why = "; ".join(refused[m] for m in asked if m in refused) or f"{backend} has no such algorithm"
         raise bad_value("method", problem.method, f"one of {words} for this convolution ({why})")
     best = allowed[0]
     return ChannelPlan(problem, best.method, tuple(offers), refused, error_bound(problem, best.method), best.note)

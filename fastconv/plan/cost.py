@@ -3,7 +3,7 @@
 The counts follow from the problem; the nanoseconds stand in ``constants.json`` beside this file, for each
 backend, method and accumulate dtype, and are measured by ``bench/fit_costs.py``.  A cost is in nanoseconds of
 one core; those of "cuda" are not measured: they are instructions of its loops (tests/cuda/budget.json) at the rate
-of one board, and serve to compare its methods with each other.  The pieces:
+of one board (for spectra the bytes that transforms move), and serve to compare its methods.  The pieces:
 
 call      one call, whatever its size                       pixel   one sample that a pass stores
 row       one row of samples that a pass works through      tap     one tap of one such sample

@@ -67,6 +67,8 @@ class Device:
     #: the stream that the arrays' library works on, and who was made to wait for whom
     stream: int = 0
     waits: list[tuple[int, int]] = field(default_factory=list)
+    #: run only so many of the first and the last blocks of a launch; 0: all
+    ends: int = 0
 
     def array(self, values: np.ndarray, *, offset: int = 0, pitch: int | None = None) -> EmulatedArray:
         """An image on the device that no launch may store to; offset and pitch in samples."""
@@ -80,7 +82,7 @@ class Device:
 
     def launch(self, kernel: Any, blocks: Any, threads: Any, stream: int, arguments: list[Any]) -> None:
         """Interpret what a driver would have been given."""
-        counts = ptx.run(_program(kernel), self.memory, blocks, threads, arguments)
+        counts = ptx.run(_program(kernel), self.memory, blocks, threads, arguments, ends=self.ends)
         self.launches.append(Launch(kernel.name, kernel, tuple(blocks), tuple(threads), stream, counts))
 
     @property

@@ -103,7 +103,7 @@ def _sass(cubin: bytes) -> str:
         file.write(cubin)
         file.flush()
         return subprocess.run(
-            [_disassembler(), "-c", file.name], capture_output=True, text=True, check=True, timeout=120
+            [_disassembler(), "-c", "-ndf", file.name], capture_output=True, text=True, check=True, timeout=120
         ).stdout
 
 

@@ -156,10 +156,10 @@ def test_numba_takes_our_arguments(monkeypatch: pytest.MonkeyPatch) -> None:
         made.launch = driver
         compiled.overloads[kernel.signature.args] = made
         compiled._specialized = True  # what cuda.jit(signature) does after it has compiled
-        monkeypatch.setitem(kernel.__dict__, "compiled", compiled)
+        monkeypatch.setitem(kernel._compiled, None, compiled)
         put(kernel, blocks, threads, stream, arguments)
         compiled.overloads.clear()
-        monkeypatch.delitem(kernel.__dict__, "compiled")
+        monkeypatch.delitem(kernel._compiled, None)
         there.launch(kernel, blocks, threads, stream, arguments)
 
     with device() as there:

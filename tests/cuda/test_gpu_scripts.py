@@ -5,8 +5,9 @@ from __future__ import annotations
 import importlib.util
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 
 import numpy as np
 import pytest
@@ -16,7 +17,8 @@ pytest.importorskip("numba_cuda", reason="the CUDA extra is not installed")
 from emulated import EmulatedArray, device
 from loops import LOOPS
 
-from fastconv.backends.cuda import probe
+from fastconv.backends.cuda import march, probe
+from fastconv.loops import cuda_target
 
 BENCH = Path(__file__).resolve().parents[2] / "bench"
 
@@ -56,6 +58,41 @@ def test_answers_are_checked_before_anything_is_timed(monkeypatch: pytest.Monkey
         with pytest.raises(SystemExit, match="differs from SciPy"):
             gpu.checked(there.array, lambda array: array.host * 1.1)
         assert isinstance(there.array(np.zeros(3)), EmulatedArray)
+
+
+def test_sweeps_try_what_they_say_and_leave_nothing_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    gpu = script("gpu")
+    for name, few in (("SWEPT", ("sobel",)), ("EACH", (8,)), ("HIGH", (1, 2)), ("BLOCKS", (0, 4))):
+        monkeypatch.setattr(gpu, name, few)
+    tried = []
+
+    def timed(call: Callable[[], object]) -> float:
+        call()
+        tried.append((there.last.threads, cuda_target.launch_bounds))
+        return 1.0
+
+    with device() as there:
+        image = there.array(np.zeros((20, 40), np.float32))
+        found = gpu.sweeps(image, there.empty((20, 40), np.float32), timed)
+    assert tried == [((32, 1, 1), None), ((32, 2, 1), None), ((32, 4, 1), None), ((32, 4, 1), (128, 4))]
+    assert [row.get("blocks") for row in found] == [None, None, 0, 4]
+    assert cuda_target.launch_bounds is None
+    assert march.BLOCK == (32, 4)
+
+
+def test_launch_bounds_reach_the_compiler(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def jit(*signature: object, **options: object) -> Callable[[object], object]:
+        asked.append(options)
+        return lambda function: (function, len(asked))
+
+    monkeypatch.setattr(cuda_target, "cuda", SimpleNamespace(jit=jit))
+    kernel = cuda_target.Kernel(script, "signature", {})
+    first = kernel.compiled
+    monkeypatch.setattr(cuda_target, "launch_bounds", (128, 4))
+    assert kernel.compiled is kernel.compiled is not first
+    assert asked == [{}, {"launch_bounds": (128, 4)}]
 
 
 def test_the_static_table_has_every_loop() -> None:

@@ -15,15 +15,23 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 from fastconv.core.channels import ChannelProblem
+from fastconv.core.errors import bad_value
 from fastconv.core.ir import Caps, Plan
+
+from .serves import refusals
 
 if TYPE_CHECKING:
     from .program import Program
     from .views import View
 
-__all__ = ["CAPS", "clear_programs", "execute", "execute_channels", "home"]
+__all__ = ["CAPS", "clear_programs", "execute", "execute_channels", "home", "refusals"]
 
-CAPS = Caps("cuda", frozenset({"line", "window", "sum"}))
+CAPS = Caps(
+    "cuda",
+    frozenset({"line", "window", "sum", "spectrum"}),
+    by_name={"fft": "only by name, and for arrays whose library has an FFT (CuPy, PyTorch)"},
+    tile_edges=(1 << 20, 2048, 256, 64),
+)
 
 _MISSING = "backend 'cuda' is not in this installation: {}"
 
@@ -64,13 +72,19 @@ def execute(plans: tuple[Plan, ...], combine: str, image: View, out: View, worke
     from .program import aligned
     from .steps import programmed
 
+    if image.library.fourier is None and any(p.kind == "spectrum" for plan in plans for p in plan.passes):
+        known = "one of auto, direct, separable, low_rank, running_sum"
+        raise bad_value("method", "fft", f"{known} for these arrays: of device libraries CuPy and PyTorch have an FFT")
     key = (
-        plans, combine, image.device, image.strides, image.dtype, aligned(image), out.strides, out.dtype, aligned(out)
+        plans, image.library.name, combine, image.device, image.strides, image.dtype, aligned(image), out.strides,
+        out.dtype, aligned(out),
     )  # fmt: skip
     _kept(key, lambda: programmed(plans, combine, image, out)).run(image, out)
 
 
-def execute_channels(problem: ChannelProblem, image: View, out: View, weight: View, bias: View | None) -> None:
+def execute_channels(
+    problem: ChannelProblem, method: str, image: View, out: View, weight: View, bias: View | None
+) -> None:
     """Fill ``out`` with a convolution over channels; arrays of four dimensions, or of three for one sample."""
     from .channels import programmed
     from .program import aligned
@@ -84,14 +98,18 @@ def execute_channels(problem: ChannelProblem, image: View, out: View, weight: Vi
         from .steps import copy_into
 
         made = out.empty(out.shape, out.dtype)
-        execute_channels(problem, image, made, weight, bias)
+        execute_channels(problem, method, image, made, weight, bias)
         copy_into(made, out)
         return
     if bias is not None and not bias.is_plain():
         bias = copied(bias)
-    key = (problem, image.device, image.strides, image.dtype, out.strides, bias is None, aligned(image), aligned(out))
+    numbers = None if bias is None else bias.dtype
+    key = (
+        problem, method, image.device, image.strides, image.dtype, out.strides, weight.dtype, numbers,
+        aligned(image), aligned(out),
+    )  # fmt: skip
     others = (weight,) if bias is None else (bias, weight)
-    _kept(key, lambda: programmed(problem, image, out, weight, bias is not None)).run(image, out, *others)
+    _kept(key, lambda: programmed(problem, method, image, out, weight, numbers)).run(image, out, *others)
 
 
 def _kept(key: tuple, make: Callable[[], Program]) -> Program:

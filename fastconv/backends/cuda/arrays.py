@@ -19,7 +19,7 @@ from fastconv.core.errors import bad_type, bad_value
 from fastconv.loops import cuda_target
 
 from .dlpack import CUDA, read
-from .views import Library, View, contiguous, spans
+from .views import Fourier, Library, View, contiguous, spans
 
 __all__ = ["LIBRARIES", "as_image", "as_output", "as_view", "convolve", "empty", "fill", "result"]
 
@@ -62,12 +62,20 @@ LIBRARIES = {
         lambda shape, dtype, like: sys.modules["cupy"].empty(shape, dtype),
         lambda like: int(sys.modules["cupy"].cuda.get_current_stream().ptr),
         lambda like: int(like.device.id),
+        fourier=Fourier(
+            lambda array, shape, axes: sys.modules["cupy"].fft.rfftn(array, shape, axes),
+            lambda array, shape, axes: sys.modules["cupy"].fft.irfftn(array, shape, axes),
+        ),
     ),
     "torch": Library(
         "torch",
         _torch_empty,
         lambda like: int(sys.modules["torch"].cuda.current_stream(like.device).cuda_stream),
         lambda like: like.device.index,
+        fourier=Fourier(
+            lambda array, shape, axes: sys.modules["torch"].fft.rfftn(array, shape, dim=axes),
+            lambda array, shape, axes: sys.modules["torch"].fft.irfftn(array, shape, dim=axes),
+        ),
     ),
     "jax": Library("jax", _jax_empty, lambda like: None, lambda like: None, _jax_settle),
 }
@@ -238,11 +246,11 @@ def result(view: View) -> Any:
     return view.library.settle(view.owner, view.stream)
 
 
-def convolve(problem: ChannelProblem, image: View, out: View, weight: View, bias: View | None) -> None:
+def convolve(problem: ChannelProblem, method: str, image: View, out: View, weight: View, bias: View | None) -> None:
     """Fill ``out`` with a convolution over channels, (N, C, H, W) or (C, H, W)."""
     from . import execute_channels
 
-    execute_channels(problem, image, out, weight, bias)
+    execute_channels(problem, method, image, out, weight, bias)
 
 
 def fill(out: Any, image: View, execute: Callable[[View, View], None], also: Sequence[View] = ()) -> None:

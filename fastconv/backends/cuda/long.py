@@ -32,11 +32,12 @@ def separable(
     src, dst, rows, columns = given.src, given.dst, given.rows, given.columns
     acc = problem.accumulate
     weights = program.table(taps[0], acc)
+    holes = bool(np.isnan(taps[0]).any())
     limit = acc.type(outside)
     wide = program.aligned and dst.is_wide(target.dtype) and dst.width >= 4
     if given.down >= 0:
         vector = wide and src.is_wide(source.dtype)
-        loop = cuda_long.down_kernel(source.dtype, acc, target.dtype, vector, given.blank)
+        loop = cuda_long.down_kernel(source.dtype, acc, target.dtype, vector, given.blank, holes)
         table = program.table(rows.table, np.int32)
         across, high, block = 4 * BLOCK[0], BLOCK[1], BLOCK
         marches = chains(dst.height, rows.distance, cuda_long.EACH)
@@ -44,7 +45,7 @@ def separable(
         if (count - 1) * columns.distance > cuda_long.MOST_REACH:
             return False
         vector = wide and columns.distance == 1
-        loop = cuda_long.across_kernel(source.dtype, acc, target.dtype, vector)
+        loop = cuda_long.across_kernel(source.dtype, acc, target.dtype, vector, holes)
         table = program.table(columns.table, np.int32)
         (across, high), block = cuda_long.TILE, (32, cuda_long.TILE[1])
         marches = dst.height

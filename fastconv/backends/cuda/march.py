@@ -12,12 +12,11 @@ from fastconv.core.ir import Problem
 from fastconv.loops import cuda_march, cuda_target
 
 from .program import MOST_BLOCKS, Operand, Program
+from .serves import MOST_TAPS
 from .sheet import Axis, Sheet, filtered, row_and_columns, sheet, unfiltered
 
 __all__ = ["MOST_TAPS", "Ready", "chains", "direct", "kinds", "parts", "ready", "separable"]
 
-#: taps along an axis that registers hold
-MOST_TAPS = 9
 #: threads of a block: a warp along the row, four down
 BLOCK = (32, 4)
 #: output rows of a thread: fewer while the device is not full
@@ -38,12 +37,12 @@ def direct(program: Program, problem: Problem, source: Operand, target: Operand,
         return False
     whole = kernel if kernel.ndim == 2 else kernel[:, None] if given.down >= 0 else kernel[None, :]
     mask = tuple(tuple(bool(w) for w in row) for row in whole)
-    step, left, vector = given.layout(whole.shape[1])
     acc = problem.accumulate
-    loop = cuda_march.direct_kernel(source.dtype, acc, target.dtype, mask, step, left, vector, given.blank)
-    given.launch(
-        loop, cuda_march.columns_each(whole.shape[1], vector), (tuple(acc.type(w) for w in whole.flat),), problem.cval
-    )
+    words = cuda_march.words_of(whole.size, acc)
+    step, left, layout = given.layout(whole.shape[1], words)
+    loop = cuda_march.direct_kernel(source.dtype, acc, target.dtype, mask, step, left, layout, given.blank)
+    each = cuda_march.columns_each(layout, whole.shape[1], words)
+    given.launch(loop, each, (tuple(acc.type(w) for w in whole.flat),), problem.cval)
     return True
 
 
@@ -62,23 +61,23 @@ def separable(
     given = ready(program, problem, source, target, axes)
     if given is None:
         return False
-    one = np.ones(1)
-    down, across = taps if len(taps) == 2 else (taps[0], one) if given.down >= 0 else (one, taps[0])
-    step, left, vector = given.layout(len(across))
+    down, across = given.both(taps)
     acc = problem.accumulate
+    words = cuda_march.words_of(len(down) + len(across), acc)
+    step, left, layout = given.layout(len(across), words)
     loop = cuda_march.separable_kernel(
-        source.dtype, acc, target.dtype, kinds(down), kinds(across), step, left, vector, given.blank
+        source.dtype, acc, target.dtype, kinds(down), kinds(across), step, left, layout, given.blank
     )
     numbers = tuple(tuple(acc.type(w) for w in t) for t in (down, across))
-    given.launch(loop, cuda_march.columns_each(len(across), vector), numbers, outside)
+    given.launch(loop, cuda_march.columns_each(layout, len(across), words), numbers, outside)
     return True
 
 
 def kinds(taps: np.ndarray) -> tuple[int, ...]:
-    """For each tap whether it is zero; a single one may be 1, which multiplies nothing."""
+    """For each tap whether it counts (NaN: it is left out); a single one may be 1, which multiplies nothing."""
     if len(taps) == 1 and taps[0] == 1:
         return (2,)
-    return tuple(int(bool(t)) for t in taps)
+    return tuple(int(t == t) for t in taps)
 
 
 class Ready:
@@ -97,15 +96,23 @@ class Ready:
     #: planes of a launch at most
     most_planes: int = MOST_BLOCKS
 
-    def layout(self, taps: int) -> tuple[int, int, bool]:
-        """What the text knows of the row: distance of taps, samples in front, and whether four columns lie together."""
+    def both(self, taps: tuple[np.ndarray, ...]) -> tuple[np.ndarray, np.ndarray]:
+        """Taps down and taps across, of which one may have been given."""
+        if len(taps) == 2:
+            return taps[0], taps[1]
+        return (taps[0], np.ones(1)) if self.down >= 0 else (np.ones(1), taps[0])
+
+    def layout(self, taps: int, words: int) -> tuple[int, int, str]:
+        """What the text knows of the row: distance of taps, samples in front, and how a thread's columns lie."""
         step, left = self.columns.distance, self.columns.before
         right = (taps - 1) * step - left
-        near = 0 <= left <= MOST_HALO and 0 <= right <= MOST_HALO
+        near = 0 <= left <= MOST_HALO and 0 <= right <= MOST_HALO and words <= cuda_march.MOST_WORDS
         wide = self.src.is_wide(self.source.dtype) and self.dst.is_wide(self.target.dtype)
         if near and wide and self.program.aligned and self.dst.width >= 4:
-            return step, left, True
-        return 1, 0, False
+            return step, left, "wide"
+        if near and words >= cuda_march.MANY_WORDS:
+            return step, left, "near"
+        return 1, 0, "lane"
 
     def launch(self, loop: object, columns_each: int, taps: tuple[Any, ...], outside: float) -> None:
         program, src, dst = self.program, self.src, self.dst

@@ -7,7 +7,7 @@ the temporaries between launches) until it comes.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,12 +15,11 @@ import numpy as np
 
 from fastconv.loops import cuda_target
 
+from .serves import MOST_BLOCKS
 from .views import View, contiguous
 
-__all__ = ["Operand", "Program", "Slot"]
+__all__ = ["MOST_BLOCKS", "Operand", "Program", "Slot"]
 
-#: largest grid along y and z; more is a second launch
-MOST_BLOCKS = 65535
 #: threads of a block of the loops that compute one sample each
 THREADS = 256
 
@@ -58,6 +57,15 @@ class Operand:
 
 
 @dataclass(frozen=True)
+class _Call:
+    """A function of a buffer, whose result is another buffer."""
+
+    function: Callable[[View], View]
+    source: int
+    result: int
+
+
+@dataclass(frozen=True)
 class _Step:
     kernel: Any
     blocks: tuple[int, int, int]
@@ -74,8 +82,11 @@ class Program:
         self.out = Operand(Slot(1), out.shape, out.strides, out.dtype)
         #: whether rows of both may be read and written 16 bytes at a time, as far as their addresses go
         self.aligned = aligned(image) and aligned(out)
-        self.steps: list[_Step] = []
-        self.temporaries: list[tuple[tuple[int, ...], np.dtype]] = []
+        self.fourier = image.library.fourier
+        self.steps: list[_Step | _Call] = []
+        #: shapes and dtypes; None: a call makes it
+        self.temporaries: list[tuple[tuple[int, ...], np.dtype] | None] = []
+        self._calls: dict[int, _Call] = {}
         self._kept: list[Any] = []
 
     # ---- what launches are made of
@@ -85,6 +96,17 @@ class Program:
         self.temporaries.append((tuple(shape), np.dtype(dtype)))
         shape = tuple(shape)
         return Operand(Slot(1 + len(self.temporaries)), shape, contiguous(shape), np.dtype(dtype))
+
+    def called(self, function: Callable[[View], View], source: Operand) -> Operand:
+        """The C-contiguous buffer, like ``source``, that the function makes of it whenever `call` says so."""
+        self.temporaries.append(None)
+        made = Operand(Slot(1 + len(self.temporaries)), source.shape, contiguous(source.shape), source.dtype)
+        self._calls[made.slot.buffer] = _Call(function, source.slot.buffer, made.slot.buffer)
+        return made
+
+    def call(self, made: Operand) -> None:
+        """Make the buffer anew from what its source holds by now."""
+        self.steps.append(self._calls[made.slot.buffer])
 
     def table(self, values: Any, dtype: Any = np.int64) -> Any:
         """A small array on the device, kept with the program."""
@@ -110,9 +132,12 @@ class Program:
 
     def run(self, image: View, out: View, *others: View) -> None:
         """Put the launches on the image's stream; others: buffers that slots count from the end, -1 the last one."""
-        buffers = [image, out, *(image.empty(shape, dtype) for shape, dtype in self.temporaries), *others]
+        buffers = [image, out, *(image if t is None else image.empty(*t) for t in self.temporaries), *others]
         with cuda_target.device(self.device):
             for step in self.steps:
+                if isinstance(step, _Call):
+                    buffers[step.result] = step.function(buffers[step.source])
+                    continue
                 arguments = [buffers[a.buffer].at(a.offset) if isinstance(a, Slot) else a for a in step.arguments]
                 cuda_target.launch(step.kernel, step.blocks, step.threads, image.stream, arguments)
 

@@ -12,10 +12,12 @@ import numpy as np
 
 from fastconv.backends.running import running_dtype
 from fastconv.core.ir import Pass, Plan, Problem
+from fastconv.core.symmetry import left_out
 from fastconv.loops import cuda_generic
 
 from . import generic, long, march, tile
 from .program import Operand, Program
+from .spectrum import spectrum
 from .views import View
 
 __all__ = ["copied", "copy_into", "programmed"]
@@ -90,7 +92,7 @@ def _combine(
 def _line(program: Program, problem: Problem, sweep: Pass, target: Operand) -> None:
     source = program.image
     stages = [(i, t) for i, t in zip(sweep.axes, sweep.taps, strict=True) if _does_something(problem, i, t)]
-    stages = stages or [(sweep.axes[-1], sweep.taps[-1])]
+    stages = [(i, _without(t, left_out(t))) for i, t in stages or [(sweep.axes[-1], sweep.taps[-1])]]
     outside = problem.cval
     while stages:
         axes = tuple(i for i, _ in stages)
@@ -102,7 +104,7 @@ def _line(program: Program, problem: Problem, sweep: Pass, target: Operand) -> N
         shape = _strided(source.shape, problem, i)
         into = program.temporary(shape, problem.accumulate) if stages else target
         _one_axis(program, problem, source, into, i, axis_taps, outside)
-        outside *= float(np.sum(axis_taps, dtype=np.float64))
+        outside *= float(np.nansum(axis_taps, dtype=np.float64))
         source = into
 
 
@@ -139,13 +141,19 @@ def _window(program: Program, problem: Problem, sweep: Pass, target: Operand) ->
 
 
 def _window_of_one_axis(program: Program, problem: Problem, kernel: np.ndarray, target: Operand) -> bool:
-    """A window along one axis by the loops for lines, where those leave out the taps that are zero, or none is."""
+    """A window along one axis by the loops for lines, without the taps that are zero."""
     used = [
         i for i, n in enumerate(kernel.shape) if n > 1 or problem.stride[i] > 1 or problem.before[i] or problem.after[i]
     ]
-    if len(used) != 1 or not (kernel.all() or kernel.size <= tile.MOST_TAPS):
+    if len(used) != 1:
         return False
-    return _fused(program, problem, program.image, target, tuple(used), (kernel.reshape(-1),), problem.cval)
+    taps = _without(kernel.reshape(-1), kernel.reshape(-1) == 0)
+    return _fused(program, problem, program.image, target, tuple(used), (taps,), problem.cval)
+
+
+def _without(taps: np.ndarray, which: np.ndarray) -> np.ndarray:
+    """The taps, those that are to be left out NaN: what loops know them by."""
+    return np.where(which, np.nan, taps) if which.any() else taps
 
 
 def _sum(program: Program, problem: Problem, sweep: Pass, target: Operand) -> None:
@@ -162,7 +170,7 @@ def _sum(program: Program, problem: Problem, sweep: Pass, target: Operand) -> No
         source = into
 
 
-_PASSES = {"line": _line, "window": _window, "sum": _sum}
+_PASSES = {"line": _line, "window": _window, "sum": _sum, "spectrum": spectrum}
 
 
 # ---------------------------------------------------------------- copies

@@ -33,8 +33,7 @@ def separable(
     given = ready(program, problem, source, target, axes)
     if given is None:
         return False
-    one = np.ones(1)
-    down, across = taps if len(taps) == 2 else (taps[0], one) if given.down >= 0 else (one, taps[0])
+    down, across = given.both(taps)
     step = given.columns.distance if len(across) > 1 else 1
     acc = problem.accumulate
     if (len(across) - 1) * step > MOST_REACH:

@@ -11,7 +11,15 @@ import numpy as np
 
 from fastconv.loops import cuda_target
 
-__all__ = ["Library", "View", "contiguous", "spans"]
+__all__ = ["Fourier", "Library", "View", "contiguous", "spans"]
+
+
+@dataclass(frozen=True)
+class Fourier:
+    """A library's real transforms: ``forward(array, shape, axes)``, with zeros behind its samples, and its inverse."""
+
+    forward: Callable[[Any, tuple[int, ...], tuple[int, ...]], Any]
+    back: Callable[[Any, tuple[int, ...], tuple[int, ...]], Any]
 
 
 @dataclass(frozen=True)
@@ -20,7 +28,8 @@ class Library:
 
     empty(shape, dtype, like): a new C-contiguous array beside ``like``; stream(like): the handle of the stream that
     the library is working on (None: it says so with each array); device(like): the number of the array's device
-    (None: the current one); settle(array): what must happen before a caller may have the array.
+    (None: the current one); settle(array): what must happen before a caller may have the array; fourier: its
+    transforms, on the same stream.
     """
 
     name: str
@@ -28,6 +37,7 @@ class Library:
     stream: Callable[[Any], int | None]
     device: Callable[[Any], int | None]
     settle: Callable[[Any, int], Any] = lambda array, stream: array
+    fourier: Fourier | None = None
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,6 +11,7 @@ import numpy as np
 from fastconv.backends.layout import Layout
 from fastconv.backends.source import Rows
 from fastconv.core.ir import Problem
+from fastconv.core.symmetry import fold
 
 __all__ = [
     "Call",
@@ -92,15 +93,6 @@ def nones(n: int) -> tuple[None, ...]:
 def token(dtype: np.dtype) -> type:
     """The dtype as loops are told it (bool is read as uint8)."""
     return np.uint8 if dtype.kind == "b" else dtype.type
-
-
-def fold(taps: np.ndarray) -> int:
-    """1 for symmetric taps of odd number, 2 for antisymmetric ones, else 0: which pairs share a multiplication."""
-    if len(taps) % 2 == 0 or len(taps) < 3:
-        return 0
-    if np.array_equal(taps, taps[::-1]):
-        return 1
-    return 2 if np.array_equal(taps, -taps[::-1]) else 0
 
 
 def unrolled(taps: np.ndarray) -> tuple[None, ...]:

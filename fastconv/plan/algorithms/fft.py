@@ -25,12 +25,13 @@ EDGES = (4096, 256, 64, 32)
 WORTH = 1.05
 
 
-def tile_shape(problem: Problem) -> tuple[int, ...]:
+def tile_shape(problem: Problem, edges: tuple[int, ...] = ()) -> tuple[int, ...]:
     """Samples of one tile along each filtered axis; never more than the image with its halo."""
     axes = len(problem.axes)
+    edges = edges or EDGES
     tile = []
     for axis, r in zip(problem.axes, problem.reach, strict=True):
-        edge = EDGES[min(axes, len(EDGES)) - 1]
+        edge = edges[min(axes, len(edges)) - 1]
         while edge <= r or _work(edge, r, axes) > WORTH * _work(2 * edge, r, axes):
             edge *= 2
         tile.append(min(edge, max(1, problem.shape[axis]) + r))
@@ -45,7 +46,7 @@ def _work(edge: int, r: int, axes: int) -> float:
 def offer(problem: Problem, weights: Weights, caps: Caps) -> Candidate | Refusal:
     """Always possible, and worth it where the kernel has hundreds of taps and no structure."""
     kernel = weights.dense
-    tile = tile_shape(problem)
+    tile = tile_shape(problem, caps.tile_edges)
     samples = math.prod(tile)
     levels = math.log2(max(2, samples))
     kept = samples / max(1, math.prod(t - r for t, r in zip(tile, problem.reach, strict=True)))

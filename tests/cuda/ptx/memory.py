@@ -1,7 +1,11 @@
-"""The device's global memory: NumPy buffers at their own addresses, with guard space between them."""
+"""The device's global memory: NumPy buffers at their own addresses, with guard space between them.
+
+Buffers of gigabytes are pages that exist once they are touched, and hold zeros until then.
+"""
 
 from __future__ import annotations
 
+import mmap
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +16,16 @@ from ptx.faults import Fault
 
 #: what cudaMalloc aligns to
 ALIGN = 256
+#: bytes from which on a buffer is made of untouched pages
+SPARSE = 1 << 30
+
+
+def _untouched(size: int) -> np.ndarray:
+    """Zeros that take no memory until they are written to."""
+    if not hasattr(mmap, "MAP_ANONYMOUS"):
+        return np.zeros(size, np.uint8)
+    unreserved = getattr(mmap, "MAP_NORESERVE", 0x4000)
+    return np.frombuffer(mmap.mmap(-1, size, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | unreserved), np.uint8)
 
 
 @dataclass
@@ -45,15 +59,16 @@ class Memory:
         rows = int(np.prod(shape[:-1])) if shape else 1
         count = 0 if 0 in shape else (rows - 1) * pitch + row
         size = count * dtype.itemsize
-        raw = np.full(size + 2 * ALIGN + offset * dtype.itemsize, 255, np.uint8)
+        whole = size + 2 * ALIGN + offset * dtype.itemsize
+        raw = np.full(whole, 255, np.uint8) if size < SPARSE else _untouched(whole)
         start = -raw.ctypes.data % ALIGN + offset * dtype.itemsize
         data = raw[start : start + size]
         flat = data.view(dtype)
         strides = [dtype.itemsize]
         for n in (pitch, *shape[-2:0:-1]):
             strides.insert(0, strides[0] * max(n, 1))
-        whole = count and shape
-        view = np.ndarray(shape, dtype, raw, start, strides[-len(shape) :]) if whole else flat.reshape(shape)
+        filled = count and shape
+        view = np.ndarray(shape, dtype, raw, start, strides[-len(shape) :]) if filled else flat.reshape(shape)
         return self.add(Buffer(raw.ctypes.data + start, data, view))
 
     def copy_of(self, array: np.ndarray, *, offset: int = 0, pitch: int | None = None) -> Buffer:

@@ -71,6 +71,14 @@ def channels() -> None:
         back = weight[:4, :3]
         for options in ({"stride": 2, "output_padding": 1}, {"stride": (1, 3), "dilation": (2, 1), "padding": 1}):
             compare(f"transposed {dtype} {options}", fc.nn.conv_transpose2d, x, back, bias[:3], **options)
+        options = {"stride": 2, "padding": 1, "padding_mode": "mirror"}
+        compare(f"adjoint {dtype} {options}", fc.nn.conv_transpose2d, x[:1, :, :, :9], back, bias[:3], **options)
+    whole, filters = RANDOM.integers(-99, 99, (1, 4, 5, 33)), RANDOM.integers(0, 99, (2, 2, 3, 3)).astype(np.int16)
+    compare("conv2d int64", fc.nn.conv2d, whole, filters, np.array([1, 2]), groups=2, padding=1)
+    compare(
+        "many channels", fc.nn.conv2d, RANDOM.random((16, 5, 9), np.float32), RANDOM.random((33, 16, 2, 2), np.float32)
+    )
+    compare("pointwise", fc.nn.pointwise, x, RANDOM.random((3, 4)), RANDOM.random(3))
 
 
 def device_arrays() -> None:
@@ -100,7 +108,8 @@ def device_arrays() -> None:
     found["device arrays"] = [max(errors) - 4e-6, same and len(refused) == 4 and type(result) is type(device), 1.0]
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """Compare everything; print what was found."""
     window_and_lines()
     the_rest()
     channels()
