@@ -29,14 +29,9 @@ from fastconv.core.padding import (
 from fastconv.plan.channels import METHODS, choose_channels
 
 from . import channels_device as device
-<<<<<<< HEAD
-from .arrays import as_numbers, on_device
+from .arrays import tensor
 from .converted import NO_LIMIT, Room, convolve_pieces
 from .executors import Prepared, array_of, backend, copied_bytes, executor_of, forget, stages_of
-=======
-from .arrays import tensor
-from .repeated import Repeated
->>>>>>> cuda-rest
 
 __all__ = [
     "Call",
@@ -52,7 +47,6 @@ __all__ = [
     "run_channels",
     "same_kind",
     "targets",
-    "tensor",
 ]
 
 
@@ -63,20 +57,6 @@ class Call:
     problem: ChannelProblem
     plan: ChannelPlan | None  # None: nothing to compute
     out_shape: tuple[int, ...]
-
-
-<<<<<<< HEAD
-def tensor(name: str, value: Any, dimensions: tuple[int, ...], words: str) -> np.ndarray:
-    """An argument as an array of real numbers with one of these numbers of dimensions."""
-    plain = (type(value) is np.ndarray and value.dtype.kind in "fiub") or on_device(value)
-    array = value if plain else as_numbers(name, value)
-    if len(array.shape) not in dimensions:
-        raise bad_value(name, value, words)
-    return array
-=======
-def _backend(name: str = "cpu") -> Any:
-    return importlib.import_module("fastconv.backends.channels" if name == "cpu" else f"fastconv.backends.{name}")
->>>>>>> cuda-rest
 
 
 def _hashable(value: Any) -> Any:
@@ -113,13 +93,8 @@ def _problem_of(
         raise bad_type("method", method, "a string")
     if method != "auto" and method not in METHODS:
         raise bad_value("method", method, f"one of auto, {', '.join(METHODS)}")
-<<<<<<< HEAD
-    if where not in ("auto", "cpu"):
-        raise (bad_value if isinstance(where, str) else bad_type)("backend", where, "'auto' or 'cpu'")
-=======
-    if not isinstance(backend, str) or backend not in _BACKENDS:
-        raise (bad_value if isinstance(backend, str) else bad_type)("backend", backend, "'auto', 'cpu' or 'cuda'")
->>>>>>> cuda-rest
+    if not isinstance(where, str) or where not in _BACKENDS:
+        raise (bad_value if isinstance(where, str) else bad_type)("backend", where, "'auto', 'cpu' or 'cuda'")
     k = size[0], size[1]
     if transposed:
         around = transposed_padding_of(padding, k, s, d)
@@ -135,19 +110,16 @@ def _problem_of(
     batch = shape[0] if len(shape) == 4 else 1
     problem = ChannelProblem(
         kind, batch, shape[-3], c_out, g, n, out, k, s, d,
-        (around[0][0], around[1][0]), (around[0][1], around[1][1]), mode, _sums_dtype(stored), method,
+        (around[0][0], around[1][0]), (around[0][1], around[1][1]), mode, _sums_dtype(stored, where), method,
     )  # fmt: skip
     empty = 0 in (batch, c_out, problem.group_in, *out, *n)
-<<<<<<< HEAD
-    plan = (
-        None if empty else choose_channels(problem, backend().refusals(problem, stored, copied_bytes(problem, stored)))
-    )
-    return Call(problem, plan, (*shape[:-3], c_out, *out))
-=======
-    where = _BACKENDS[backend]
-    plan = None if empty else choose_channels(problem, _backend(where).refusals(problem), where)
-    return _Call(problem, plan, (*shape[:-3], c_out, *out))
->>>>>>> cuda-rest
+    if empty:
+        return Call(problem, None, (*shape[:-3], c_out, *out))
+    if _BACKENDS[where] == "cpu":
+        refusals = backend().refusals(problem, stored, copied_bytes(problem, stored))
+    else:
+        refusals = backend(where).refusals(problem)
+    return Call(problem, choose_channels(problem, refusals, _BACKENDS[where]), (*shape[:-3], c_out, *out))
 
 
 _remembered = lru_cache(maxsize=512)(_problem_of)
@@ -158,11 +130,7 @@ def call_of(
 ) -> Call:
     """What follows from shapes, x's dtype and parameters: looked up, or made and checked."""
     key = [_plain(options[name]) for name in _PARAMETERS]
-<<<<<<< HEAD
     return _remembered(kind, shape, weight, dtype.newbyteorder("="), *key)
-=======
-    return _remembered(kind, x.shape, weight.shape, _sums_dtype(x.dtype, options["backend"]), *key)
->>>>>>> cuda-rest
 
 
 #: backend= -> who executes
@@ -170,9 +138,9 @@ _BACKENDS = {"auto": "cpu", "cpu": "cpu", "cuda": "cuda"}
 _PARAMETERS = ("stride", "padding", "output_padding", "dilation", "groups", "padding_mode", "method", "backend")
 
 
-def _sums_dtype(dtype: np.dtype, backend: Any = "cpu") -> np.dtype:
+def _sums_dtype(dtype: np.dtype, where: Any = "cpu") -> np.dtype:
     """float32 for float16 and float32, float64 for float64 and integers (int64, which wraps, on a device)."""
-    if backend == "cuda" and dtype.kind != "f":
+    if where == "cuda" and dtype.kind != "f":
         return np.dtype(np.int64)
     return np.dtype(np.float32 if dtype.kind == "f" and dtype.itemsize <= 4 else np.float64)
 
@@ -207,33 +175,20 @@ def run_channels(
     everything is checked.
     """
     if device.wanted(x, options["backend"]):
-<<<<<<< HEAD
-        where, options["backend"] = options["backend"], "auto"
+        where, options["backend"] = options["backend"], "cuda"
 
-        def problem_of(image: Any, weights: Any) -> tuple[ChannelProblem, tuple[int, ...]]:
+        def device_call(image: Any, weights: Any, offsets: Any) -> tuple[Call, np.dtype]:
+            for name, other in (("weight", weights), ("bias", offsets)):
+                if other is not None:
+                    same_kind(name, other, image)
             found = call_of(kind, image.shape, weights.shape, image.dtype, options)
-            return found.problem, found.out_shape
+            check_bias(offsets, found.out_shape[-3])
+            return found, out_dtype(image.dtype)
 
-        return device.run_on_device(x, array_of(weight), bias, out, workers, where, problem_of)
+        return device.run_on_device(x, array_of(weight), bias, out, workers, where, device_call)
     x, weight, bias = checked(x, weight, bias)
     call = call_of(kind, x.shape, weight.shape, x.dtype, options)
     check_bias(bias, call.out_shape[-3])
-=======
-        backend, options["backend"] = options["backend"], "cuda"
-
-        def call_of(image: Any, weights: Any, offsets: Any) -> tuple[_Call, np.dtype]:
-            for name, other in (("weight", weights), ("bias", offsets)):
-                if other is not None:
-                    _same_kind(name, other, image)
-            found = _call(kind, image, weights, options)
-            _check_bias(offsets, found.out_shape[-3])
-            return found, _out_dtype(image.dtype)
-
-        return device.run_on_device(x, _array(weight), bias, out, workers, backend, call_of)
-    x, weight, bias = _checked(x, weight, bias)
-    call = _call(kind, x, weight, options)
-    _check_bias(bias, call.out_shape[-3])
->>>>>>> cuda-rest
     limit = threads.worker_count(workers)
     out, target = targets(out, call.out_shape, out_dtype(x.dtype), x, array_of(weight), bias)
     if target.ndim == 4:
@@ -305,7 +260,6 @@ def clear_executors() -> None:
     _remembered.cache_clear()
 
 
-<<<<<<< HEAD
 def explain_channels(
     kind: str, shape: Any, weight_shape: tuple[int, ...], dtype: Any, weight: np.ndarray | None, **options: Any
 ) -> ChannelPlan:
@@ -314,6 +268,8 @@ def explain_channels(
     if call.plan is None:
         return ChannelPlan(call.problem, "none", (), {}, 0.0, "nothing is to be computed")
     p, plan = call.problem, call.plan
+    if options["backend"] == "cuda":
+        return plan
     if weight is None or dtype.newbyteorder("=") != p.dtype:
         if p.method == "separable":
             raise bad_value(
@@ -325,64 +281,3 @@ def explain_channels(
         return plan
     offers = tuple(sorted((found.offer, *plan.offers), key=lambda offer: offer.cost_ns))
     return replace(plan, method="separable", offers=offers, error_bound=found.error_bound, note=found.offer.note)
-=======
-def explain_channels(kind: str, shape: Any, weight_shape: tuple[int, ...], dtype: Any, **options: Any) -> ChannelPlan:
-    """The plan of a call, from shapes alone."""
-    call = _remembered(
-        kind, shape, weight_shape, _sums_dtype(dtype, options["backend"]), *(_plain(options[n]) for n in _PARAMETERS)
-    )
-    if call.plan is None:
-        return ChannelPlan(call.problem, "none", (), {}, 0.0, "nothing is to be computed")
-    return call.plan
-
-
-def run_separable(
-    x: Any, depthwise: Any, pointwise: Any, bias: Any, *, out: np.ndarray | None, workers: int | None, **options: Any
-) -> np.ndarray:
-    """`fastconv.nn.separable_conv2d`: depthwise, then 1 x 1, strip by strip where x can be read in place."""
-    if device.wanted(x, options["backend"]):
-        options["groups"] = max(1, x.shape[-3])
-        if tuple(pointwise.shape[2:]) != (1, 1):
-            raise bad_value("pointwise", pointwise, "an array of shape (channels out, channels in, 1, 1)")
-        middle = run_channels("conv", x, depthwise, None, output_padding=0, out=None, workers=workers, **options)
-        mixing = dict(zip(_PARAMETERS, (1, 0, 0, 1, 1, "constant", "auto", options["backend"]), strict=True))
-        return run_channels("conv", middle, pointwise, bias, out=out, workers=workers, **mixing)
-    x, depthwise, _ = _checked(x, depthwise, None)
-    first = _call("conv", x, depthwise, options | {"groups": max(1, x.shape[-3]), "output_padding": 0})
-    if type(pointwise) is not Prepared:
-        pointwise = tensor("pointwise", pointwise, (4,), "an array of shape (channels out, channels in, 1, 1)")
-    if pointwise.shape[2:] != (1, 1):
-        raise bad_value("pointwise", pointwise, "an array of shape (channels out, channels in, 1, 1)")
-    _same_kind("pointwise", pointwise, x)
-    mixing = dict(zip(_PARAMETERS, (1, 0, 0, 1, 1, "constant", "auto", options["backend"]), strict=True))
-    key = [_plain(mixing[name]) for name in _PARAMETERS]
-    second = _remembered("conv", first.out_shape, pointwise.shape, _sums_dtype(x.dtype), *key)
-    if bias is not None:
-        bias = tensor("bias", bias, (1,), "an array of one dimension")
-        _same_kind("bias", bias, x)
-    _check_bias(bias, second.out_shape[-3])
-    p = first.problem
-    whole = Prepared in (type(depthwise), type(pointwise)) or options["method"] != "auto"
-    if whole or first.plan is None or second.plan is None or not _plain_memory(x, p.dtype):
-        options["groups"] = p.groups
-        middle = run_channels("conv", x, depthwise, None, output_padding=0, out=None, workers=workers, **options)
-        return run_channels("conv", middle, pointwise, bias, out=out, workers=workers, **mixing)
-    limit = threads.worker_count(workers)
-    out, target = _targets(out, second.out_shape, p.dtype, x, depthwise, pointwise, bias)
-    if bias is not None:
-        bias = np.ascontiguousarray(bias, p.dtype)
-    executor = _separable_executor(SeparableProblem(p, second.problem.c_out), depthwise, pointwise)
-    executor.execute(x if x.ndim == 4 else x[None], target if target.ndim == 4 else target[None], bias, limit)
-    if target is not out:
-        out[...] = target
-    return out
-
-
-def _separable_executor(problem: SeparableProblem, depthwise: np.ndarray, pointwise: np.ndarray) -> Any:
-    make = _backend().separable_executor()
-    key = (problem, depthwise.dtype.str, depthwise.tobytes())
-    if depthwise.nbytes + pointwise.nbytes > KEPT_BYTES:
-        first = depthwise.copy()
-        return _repeated.get(key, pointwise, lambda given, keep: make(problem, first, given))
-    return _executors.get((*key, pointwise.tobytes()), lambda: make(problem, depthwise.copy(), pointwise.copy()))
->>>>>>> cuda-rest

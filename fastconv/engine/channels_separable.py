@@ -12,6 +12,7 @@ from fastconv.core.errors import bad_value
 from fastconv.core.separable import SeparableProblem
 
 from . import channels_device as device
+from .arrays import tensor
 from .channels import (
     Call,
     call_of,
@@ -23,7 +24,6 @@ from .channels import (
     run_channels,
     same_kind,
     targets,
-    tensor,
 )
 from .converted import convolve_pieces, pieces_of
 from .executors import Prepared, array_of, separable_executor_of
@@ -42,6 +42,8 @@ def run_separable(
     mixing = _MIXING | {"backend": options["backend"]}
     options |= {"groups": max(1, x.shape[-3]), "output_padding": 0}
     if device.wanted(x, options["backend"]):
+        if tuple(pointwise.shape[2:]) != (1, 1):
+            raise bad_value("pointwise", pointwise, "an array of shape (channels out, channels in, 1, 1)")
         middle = run_channels("conv", x, depthwise, None, out=None, workers=workers, **options)
         return run_channels("conv", middle, pointwise, bias, out=out, workers=workers, **mixing)
     x, depthwise, _ = checked(x, depthwise, None)

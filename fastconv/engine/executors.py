@@ -65,9 +65,9 @@ class Prepared:
         return f"<prepared weight of {self.dtype} with shape {self.shape}>"
 
 
-def backend() -> Any:
+def backend(name: str = "cpu") -> Any:
     """The package of executors, imported when first asked for."""
-    return importlib.import_module("fastconv.backends.channels")
+    return importlib.import_module("fastconv.backends.channels" if name == "cpu" else f"fastconv.backends.{name}")
 
 
 def array_of(weight: np.ndarray | Prepared) -> np.ndarray:

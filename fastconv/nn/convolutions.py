@@ -7,13 +7,9 @@ from typing import Any
 import numpy as np
 
 from fastconv.core.errors import bad_value
-<<<<<<< HEAD
-from fastconv.engine.channels import Prepared, run_channels, tensor
-from fastconv.engine.channels_separable import run_separable
-=======
 from fastconv.engine.arrays import tensor
-from fastconv.engine.channels import Prepared, run_channels, run_separable
->>>>>>> cuda-rest
+from fastconv.engine.channels import Prepared, run_channels
+from fastconv.engine.channels_separable import run_separable
 
 from .words import documented
 

@@ -63,14 +63,11 @@ def explain(
     """
     shape, kind = _shape("x_or_shape", x_or_shape, dtype)
     weight, _ = _shape("weight_or_shape", weight_or_shape, dtype)
-<<<<<<< HEAD
     known = weight_or_shape.weight if isinstance(weight_or_shape, Prepared) else weight_or_shape
-=======
     if on_device(x_or_shape):
         if backend == "cpu":
             raise bad_type("x_or_shape", x_or_shape, "an array on the host for backend 'cpu'; copy it there first")
         backend = "cuda" if backend == "auto" else backend
->>>>>>> cuda-rest
     if len(weight) != 4:
         raise bad_value("weight_or_shape", weight_or_shape, "a weight of four dimensions")
     return explain_channels(
