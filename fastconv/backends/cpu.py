@@ -36,7 +36,7 @@ BAND_NS = 4_000_000
 #: bytes of scratch rows worked on at a time: a part of the second-level cache
 SCRATCH_BYTES = 512 * 1024
 #: and no more than this fraction of the output for each worker
-SCRATCH_SHARE = 36
+SCRATCH_SHARE = 32
 #: output rows that a sweep computes together: strips and bands hold whole blocks
 ROW_BLOCK = 4
 

@@ -17,7 +17,7 @@ from .stages import vertical
 __all__ = ["NOT_TURNED", "Transposed", "stretches", "transposed"]
 
 #: taps along the row from which on turning the lines over pays, and output samples of a tile then
-LONG, TILE = 11, 256
+LONG, TILE = 11, 160
 #: rows summed at once: of 81 taps three quarters of the time of four, of 25 nine tenths
 MANY = 8
 
