@@ -144,7 +144,8 @@ def test_dtypes(name: str, out: str) -> None:
     layout = ("aligned", "shifted")[len(name + out) % 2]
     image = (np.abs(IMAGE[:77]) * (1 if name in ("uint8", "bool", "float16") else 150)).astype(name)
     check(fc.correlate, image, taps(3, 3), method="direct", layout=layout, dtype=out)
-    check(fc.gaussian, image, 0.5, layout=layout, dtype=out)
+    if out == DTYPES[name][0]:
+        check(fc.gaussian, image, 0.5, layout=layout, dtype=out)
 
 
 @pytest.mark.parametrize(
