@@ -24,7 +24,7 @@ OPTIONS = {
         use Winograd's algorithms, equal within `explain`'s bound for finite input: a NaN or infinity spreads over a
         tile.  "direct" avoids them.""",
     "backend": """"auto" goes where x is; "cuda" with host arrays copies them to the device and the result back.  A
-        device has algorithms of its own, which `explain` names: "wide", "depthwise", "polyphase".""",
+        device has algorithms of its own, which `explain` names: "wide", "gemm", "depthwise" or "polyphase".""",
     "workers": "most threads to use; None takes what the machine allows.  The result is the same for any number.",
 }
 _ERRORS = "TypeError, ValueError : naming the argument and the rule it breaks, before anything is written."

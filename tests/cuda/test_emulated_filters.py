@@ -83,12 +83,18 @@ WINDOWS = {
 }
 
 
-def layouts(names: Iterable[str]) -> list[tuple[str, str]]:
-    """Each case with aligned rows and with one of the two that are not."""
-    return [(name, layout) for k, name in enumerate(names) for layout in ("aligned", ("tight", "shifted")[k % 2])]
+def layouts(names: Iterable[str], *both: str) -> list[tuple[str, str]]:
+    """Each case in one layout or another; those named ``both`` with aligned rows and with others."""
+    found = []
+    for k, name in enumerate(names):
+        other = ("tight", "shifted")[k % 2]
+        found += [
+            (name, layout) for layout in (("aligned", other) if name in both else (("aligned", other)[k // 2 % 2],))
+        ]
+    return found
 
 
-@pytest.mark.parametrize(("name", "layout"), layouts(WINDOWS))
+@pytest.mark.parametrize(("name", "layout"), layouts(WINDOWS, "3x3", "9x9", "dilated"))
 def test_windows(name: str, layout: str) -> None:
     kernel, options = WINDOWS[name]
     check(fc.correlate, IMAGE, kernel, method="direct", layout=layout, **options)
@@ -109,14 +115,14 @@ LINES = {
 }
 
 
-@pytest.mark.parametrize(("name", "layout"), layouts(LINES))
+@pytest.mark.parametrize(("name", "layout"), layouts(LINES, "3", "9", "21", "61"))
 def test_lines(name: str, layout: str) -> None:
     sizes, options = LINES[name]
     factors = [taps(n) for n in sizes]
     check(fc.correlate_separable, IMAGE, factors, method="separable", layout=layout, **options)
 
 
-@pytest.mark.parametrize(("mode", "layout"), layouts(MODES))
+@pytest.mark.parametrize(("mode", "layout"), layouts(MODES, *MODES))
 def test_borders(mode: str, layout: str) -> None:
     """Rows of constants have loops of their own; what lies outside is a table for all other modes."""
     image = IMAGE[:101]
@@ -144,7 +150,8 @@ def test_dtypes(name: str, out: str) -> None:
     layout = ("aligned", "shifted")[len(name + out) % 2]
     image = (np.abs(IMAGE[:77]) * (1 if name in ("uint8", "bool", "float16") else 150)).astype(name)
     check(fc.correlate, image, taps(3, 3), method="direct", layout=layout, dtype=out)
-    check(fc.gaussian, image, 0.5, layout=layout, dtype=out)
+    if out == DTYPES[name][0]:
+        check(fc.gaussian, image, 0.5, layout=layout, dtype=out)
 
 
 @pytest.mark.parametrize(
