@@ -13,7 +13,7 @@ from fastconv.backends.layout import Layout
 from fastconv.backends.source import SLACK, Rows
 from fastconv.core.byte_means import byte_divisor, is_byte_mean
 from fastconv.core.ir import Pass
-from fastconv.core.threads import scratch
+from fastconv.core.scratch import scratch
 from fastconv.loops import box_bytes, cpu_separable
 from fastconv.loops.vec import lanes
 
