@@ -63,7 +63,7 @@ def first_results(repeat: int) -> dict[str, dict[str, float]]:
 
 def extra_memory() -> dict[str, float]:
     import fastconv as fc
-    from fastconv.core.threads import release_scratch
+    from fastconv.core.scratch import release_scratch
 
     image = np.random.default_rng(0).random((2400, 3200), dtype=np.float32)
     out = np.empty_like(image)

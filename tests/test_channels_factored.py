@@ -14,7 +14,7 @@ from oracle import MODES
 from fastconv import nn
 from fastconv.backends.channels.factored import FactoredExecutor
 from fastconv.core.channels import LEAST_BYTES, ChannelProblem
-from fastconv.core.threads import release_scratch
+from fastconv.core.scratch import release_scratch
 from fastconv.engine.channels import clear_executors
 from fastconv.plan.channel_factors import FORMS, find_stages
 

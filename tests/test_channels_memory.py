@@ -16,7 +16,7 @@ import pytest
 from fastconv import nn
 from fastconv.core import threads
 from fastconv.core.channels import LEAST_BYTES
-from fastconv.core.threads import release_scratch
+from fastconv.core.scratch import release_scratch
 from fastconv.engine import executors
 from fastconv.engine.channels import clear_executors
 

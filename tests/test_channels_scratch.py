@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from fastconv import nn
-from fastconv.core import threads
+from fastconv.core import scratch
 from fastconv.engine.channels import clear_executors
 
 METHODS = ("auto", "deep", "wide", "pointwise", "gathered", "winograd2", "winograd3", "winograd4")
@@ -22,21 +22,21 @@ SHAPES = (
 
 def poison() -> None:
     """Bytes of which every float is a NaN in all scratch memory that is kept."""
-    for kept in list(threads._all_kept):
+    for kept in list(scratch._all_kept):
         for memory in kept.values():
             memory.fill(255)
 
 
 @pytest.fixture(autouse=True)
 def poisoned(monkeypatch: pytest.MonkeyPatch) -> None:
-    fresh = threads._aligned
+    fresh = scratch._aligned
 
     def aligned(size: int) -> np.ndarray:
         memory = fresh(size)
         memory.fill(255)
         return memory
 
-    monkeypatch.setattr(threads, "_aligned", aligned)
+    monkeypatch.setattr(scratch, "_aligned", aligned)
     clear_executors()
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import fastconv as fc
-from fastconv.core.threads import release_scratch
+from fastconv.core.scratch import release_scratch
 
 RANDOM = np.random.default_rng(5)
 SHAPE = (2400, 2000)

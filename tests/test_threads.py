@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from fastconv.core import scratch as memory
 from fastconv.core import threads
 
 HAZARDS = Path(__file__).parent / "hazards"
@@ -256,49 +257,49 @@ def test_one_worker_inside_dask_tasks() -> None:
 
 # scratch ---------------------------------------------------------------------------------------------------------
 def test_scratch_is_aligned_typed_and_reused() -> None:
-    threads.release_scratch()
-    first = threads.scratch("a", 1001, np.float32)
+    memory.release_scratch()
+    first = memory.scratch("a", 1001, np.float32)
     assert first.shape == (1001,)
     assert first.dtype == np.float32
     assert first.flags.writeable
     address = first.ctypes.data
     assert address % 64 == 0
-    again = threads.scratch("a", 500, "float64")
+    again = memory.scratch("a", 500, "float64")
     assert again.dtype == np.float64
     assert again.ctypes.data == address
-    other = threads.scratch("b", 1001, np.float32)
+    other = memory.scratch("b", 1001, np.float32)
     assert not np.shares_memory(first, other)
-    assert threads.scratch("a", 0, np.uint8).shape == (0,)
+    assert memory.scratch("a", 0, np.uint8).shape == (0,)
 
 
 def test_scratch_grows_by_half() -> None:
-    threads.release_scratch()
-    threads.scratch("a", 1000, np.uint8)
-    grown = threads.scratch("a", 1001, np.uint8)
-    assert threads.scratch("a", 1500, np.uint8).ctypes.data == grown.ctypes.data
-    assert threads.scratch("a", 1501, np.uint8).size == 1501
+    memory.release_scratch()
+    memory.scratch("a", 1000, np.uint8)
+    grown = memory.scratch("a", 1001, np.uint8)
+    assert memory.scratch("a", 1500, np.uint8).ctypes.data == grown.ctypes.data
+    assert memory.scratch("a", 1501, np.uint8).size == 1501
 
 
 def test_large_scratch_is_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    threads.release_scratch()
-    monkeypatch.setattr(threads, "KEPT_BYTES", 1 << 12)
-    small = threads.scratch("a", 1 << 12, np.uint8)
-    large = threads.scratch("a", (1 << 12) + 1, np.uint8)
+    memory.release_scratch()
+    monkeypatch.setattr(memory, "KEPT_BYTES", 1 << 12)
+    small = memory.scratch("a", 1 << 12, np.uint8)
+    large = memory.scratch("a", (1 << 12) + 1, np.uint8)
     assert large.ctypes.data % 64 == 0
     assert not np.shares_memory(small, large)
-    assert threads.scratch("a", 1 << 12, np.uint8).ctypes.data == small.ctypes.data
-    kept = threads._local.kept
+    assert memory.scratch("a", 1 << 12, np.uint8).ctypes.data == small.ctypes.data
+    kept = memory._local.kept
     assert kept is not None
     assert [array.nbytes for array in kept.values()] == [1 << 12]
 
 
 def test_each_thread_has_its_own_scratch_and_all_let_go() -> None:
-    threads.release_scratch()
+    memory.release_scratch()
     meet = threading.Barrier(2)
     found: list[np.ndarray] = []
 
     def task(index: int) -> None:
-        row = threads.scratch("row", 100, np.float64)
+        row = memory.scratch("row", 100, np.float64)
         row[:] = index
         meet.wait(20)
         assert (row == index).all()
@@ -309,5 +310,5 @@ def test_each_thread_has_its_own_scratch_and_all_let_go() -> None:
     owners = [weakref.ref(array.base) for array in found]
     found.clear()
     assert any(owner() is not None for owner in owners)
-    threads.release_scratch()
+    memory.release_scratch()
     assert [owner() for owner in owners] == [None, None]

@@ -15,7 +15,8 @@ import numpy as np
 
 from fastconv.core.dtypes import cast_into
 from fastconv.core.ir import Caps, Plan
-from fastconv.core.threads import SERIAL_NS, scratch, worker_count
+from fastconv.core.scratch import scratch
+from fastconv.core.threads import SERIAL_NS, worker_count
 from fastconv.core.threads import run as run_tasks
 from fastconv.loops import cpu_combine
 from fastconv.loops.vec import lanes

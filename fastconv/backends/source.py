@@ -13,7 +13,7 @@ from itertools import pairwise
 import numpy as np
 
 from fastconv.core.address import address
-from fastconv.core.threads import scratch
+from fastconv.core.scratch import scratch
 
 from .layout import Layout
 

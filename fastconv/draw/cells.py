@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fastconv.core.geometry import reach, strided_size
+from fastconv.core.convolution import axis_size
+from fastconv.core.geometry import reach
 from fastconv.kernels import checks
 
 from .canvas import EDGE, INK, bare, checked_path, figure, saved
@@ -165,7 +166,7 @@ def _axis(n: int, k: int, s: int, p: int, d: int, transposed: bool) -> tuple[lis
     edge = ["padding"] * around
     # more padding than a transposed kernel reaches crops
     kinds = [*edge, *kinds, *edge] if around >= 0 else kinds[-around : len(kinds) + around]
-    out = strided_size(max(len(kinds) - reach(k, d), 0), step)
+    out = axis_size(len(kinds), k, step, d, 0, 0)
     return kinds, out, out // 2 * step + np.arange(k) * d
 
 

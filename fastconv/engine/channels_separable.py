@@ -9,6 +9,7 @@ import numpy as np
 from fastconv.core import threads
 from fastconv.core.channels import LEAST_BYTES
 from fastconv.core.errors import bad_value
+from fastconv.core.scratch import scratch
 from fastconv.core.separable import SeparableProblem
 
 from . import channels_device as device
@@ -103,7 +104,7 @@ def _in_turn(
     for start in range(0, len(cut.chunks), together):
         bands = range(start, min(start + together, len(cut.chunks)))
         y0, y1 = start * cut.band, min(bands.stop * cut.band, p.out_shape[0])
-        middle = threads.scratch("separable_middle", across * (y1 - y0), dtype)
+        middle = scratch("separable_middle", across * (y1 - y0), dtype)
         middle = middle.reshape(1, p.c_out, y1 - y0, p.out_shape[1])
         second = call_of("conv", middle.shape, pointwise.shape, out.dtype, mixing)
         for n in range(len(x)):

@@ -12,7 +12,7 @@ import numpy as np
 
 from fastconv.core.channels import ChannelProblem
 from fastconv.core.errors import bad_value
-from fastconv.core.threads import scratch
+from fastconv.core.scratch import scratch
 
 from .executors import Prepared, array_of, backend, executor_of, make
 

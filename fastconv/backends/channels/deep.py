@@ -8,8 +8,8 @@ from functools import lru_cache
 import numpy as np
 
 from fastconv.core.channels import ChannelProblem
+from fastconv.core.scratch import scratch
 from fastconv.core.threads import run as run_tasks
-from fastconv.core.threads import scratch
 from fastconv.loops import channels_deep as loops
 from fastconv.loops.vec import lanes, vector_bytes
 

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from fastconv.core.channels import LEAST_BYTES, ChannelProblem
+from fastconv.core.scratch import scratch
 from fastconv.core.stages import Stage, stage_problems
-from fastconv.core.threads import run, scratch
+from fastconv.core.threads import run
 
 from .lines import SLACK, address, lines
 

@@ -17,7 +17,8 @@ import numpy as np
 
 from fastconv.core.border import CONSTANT, canonical_mode, source_index
 from fastconv.core.channels import LEAST_BYTES, ChannelProblem
-from fastconv.core.threads import run, scratch
+from fastconv.core.scratch import scratch
+from fastconv.core.threads import run
 
 from .lines import folds
 

@@ -11,7 +11,8 @@ import numpy as np
 from fastconv.backends.sweeps.common import nones, token
 from fastconv.core.border import CONSTANT, source_index
 from fastconv.core.channels import ChannelProblem
-from fastconv.core.threads import run, scratch
+from fastconv.core.scratch import scratch
+from fastconv.core.threads import run
 from fastconv.loops import channels_polyphase as loops
 from fastconv.loops.vec import lanes
 

@@ -8,8 +8,9 @@ import numpy as np
 
 from fastconv.backends.sweeps.common import nones, token
 from fastconv.core.channels import LEAST_BYTES
+from fastconv.core.scratch import scratch
 from fastconv.core.separable import SeparableProblem
-from fastconv.core.threads import run, scratch
+from fastconv.core.threads import run
 from fastconv.loops import channels_depthwise, channels_polyphase, channels_separable
 from fastconv.loops.channels_separable import BLOCK
 from fastconv.loops.vec import lanes

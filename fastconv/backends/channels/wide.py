@@ -8,7 +8,8 @@ from itertools import pairwise
 import numpy as np
 
 from fastconv.core.channels import ChannelProblem
-from fastconv.core.threads import run, scratch
+from fastconv.core.scratch import scratch
+from fastconv.core.threads import run
 from fastconv.loops import channels_wide as loops
 from fastconv.loops.vec import lanes, vector_bytes
 

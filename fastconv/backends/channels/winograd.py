@@ -9,7 +9,8 @@ from __future__ import annotations
 import numpy as np
 
 from fastconv.core.channels import ChannelProblem
-from fastconv.core.threads import run, scratch
+from fastconv.core.scratch import scratch
+from fastconv.core.threads import run
 from fastconv.loops import channels_winograd as loops
 
 from .lines import address, folds

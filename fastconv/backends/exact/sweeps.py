@@ -12,7 +12,7 @@ import numpy as np
 from fastconv.backends.sweeps.common import nones, token
 from fastconv.core.address import address
 from fastconv.core.border import source_index
-from fastconv.core.threads import scratch
+from fastconv.core.scratch import scratch
 from fastconv.loops import exact_rows as rows
 from fastconv.loops.vec import lanes
 

@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from fastconv.core.threads import SERIAL_NS, scratch, worker_count
+from fastconv.core.scratch import scratch
+from fastconv.core.threads import SERIAL_NS, worker_count
 from fastconv.core.threads import run as run_tasks
 from fastconv.loops import rank_extremes
 from fastconv.loops.vec import lanes

@@ -10,8 +10,9 @@ from collections.abc import Iterator
 import numpy as np
 
 from fastconv.core.border import source_index
+from fastconv.core.scratch import scratch
 from fastconv.core.threads import run as run_tasks
-from fastconv.core.threads import scratch, worker_count
+from fastconv.core.threads import worker_count
 from fastconv.loops.rank_extremes import line_extremes
 
 from .casts import c_cast

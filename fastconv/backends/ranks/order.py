@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from fastconv.core.scratch import scratch
 from fastconv.core.threads import run as run_tasks
-from fastconv.core.threads import scratch, worker_count
+from fastconv.core.threads import worker_count
 from fastconv.loops import rank_extremes, rank_order
 from fastconv.loops.vec import lanes
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from fastconv.backends.layout import Layout
 from fastconv.backends.source import SLACK, Rows, address
-from fastconv.core.threads import scratch
+from fastconv.core.scratch import scratch
 from fastconv.loops import cpu_separable
 from fastconv.loops.vec import lanes
 

@@ -8,7 +8,7 @@ from fastconv.backends.layout import Layout
 from fastconv.backends.running import running_dtype
 from fastconv.backends.source import SLACK, Rows
 from fastconv.core.ir import Pass
-from fastconv.core.threads import scratch
+from fastconv.core.scratch import scratch
 from fastconv.loops import cpu_sums
 from fastconv.loops.vec import lanes
 

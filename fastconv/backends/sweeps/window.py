@@ -11,7 +11,7 @@ import numpy as np
 from fastconv.backends.layout import Layout
 from fastconv.backends.source import SLACK, Rows
 from fastconv.core.ir import Pass
-from fastconv.core.threads import scratch
+from fastconv.core.scratch import scratch
 from fastconv.loops import cpu_window
 from fastconv.loops.vec import lanes, vector_bytes
 
