@@ -13,13 +13,8 @@ from fastconv.backends.layout import Layout
 from fastconv.backends.source import SLACK, Rows
 from fastconv.core.byte_means import byte_divisor, is_byte_mean
 from fastconv.core.ir import Pass
-<<<<<<< HEAD
-from fastconv.core.threads import scratch
-from fastconv.loops import box_bytes, cpu_separable, cpu_transposed
-=======
 from fastconv.core.scratch import scratch
-from fastconv.loops import box_bytes, cpu_separable
->>>>>>> nn-rest
+from fastconv.loops import box_bytes, cpu_separable, cpu_transposed
 from fastconv.loops.vec import lanes
 
 from .common import Call, Target, fold, nones, rows_needed_by, sums_dtype, token, unrolled

@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from fastconv.core.threads import scratch
+from fastconv.core.scratch import scratch
 from fastconv.loops import cpu_separable, cpu_transposed
 from fastconv.loops.vec import lanes, vector_bytes
 
