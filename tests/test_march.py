@@ -10,6 +10,8 @@ import pytest
 from scipy import ndimage
 
 import fastconv as fc
+from fastconv.loops import cpu_march
+from fastconv.loops.vec import vector_bytes
 
 RANDOM = np.random.default_rng(91)
 MODES = ["reflect", "mirror", "nearest", "wrap", "constant"]
@@ -46,6 +48,43 @@ def test_separable(size: tuple[int, int], dtype: str) -> None:
             want, allowed = exact(image, kernel, mode=mode, cval=2.0)
             got = fc.correlate(image, kernel, mode=mode, cval=2.0, method="separable")
             assert np.all(np.abs(got - want) <= allowed), (width, mode)
+
+
+#: taps that share multiplications: symmetric, antisymmetric, and one of each
+FOLDED = [([1, 2, 1], [-1, 0, 1]), ([1.5, -2, 0, 2, -1.5], [3, 1, 3]), ([1, 4, 6, 4, 1], [1, 4, 6, 4, 1])]
+
+
+@pytest.mark.parametrize(("rows", "columns"), FOLDED)
+@pytest.mark.parametrize(("dtype", "out"), [("float32", "float32"), ("float64", "float64"), ("uint8", "float32")])
+def test_taps_that_share_multiplications(rows: list[float], columns: list[float], dtype: str, out: str) -> None:
+    kernel = np.outer(rows, columns)
+    for width in (70, 131, 300):
+        image = noise((22, width), dtype)
+        want, allowed = exact(image, kernel, mode="reflect")
+        got = fc.correlate(image, kernel, mode="reflect", method="separable", dtype=out)
+        assert np.all(np.abs(got - want) <= allowed), width
+
+
+@pytest.mark.parametrize("width", [70, 131, 300])
+def test_whole_numbers_of_bytes_are_exact(width: int) -> None:
+    photo = noise((22, width, 3), "uint8")
+    wide = photo.astype(np.float64)
+    for axis in (0, 1):
+        taps = ([-1, 0, 1], [1, 2, 1])[:: 1 if axis == 0 else -1]
+        want = ndimage.correlate(wide, np.outer(*taps)[:, :, None], mode="mirror")
+        assert np.array_equal(fc.sobel(photo, axis=axis, channel_axis=-1, dtype="int16", mode="mirror"), want)
+    plane = ndimage.laplace(wide[..., 0], mode="mirror")
+    assert np.array_equal(fc.laplace(photo[..., 0].copy(), dtype="int16", mode="mirror"), plane)
+
+
+@pytest.mark.skipif(vector_bytes() < 64, reason="there are registers for it only with vectors of 64 bytes")
+def test_small_kernels_march() -> None:
+    fc.engine.clear_caches()
+    with_march = [cpu_march.march_separable_rows, cpu_march.march_dense_rows]
+    for loop, run in zip(with_march, (lambda a: fc.sobel(a, axis=1), fc.laplace), strict=True):
+        loop._found.clear()
+        run(noise((40, 200), "float32"))
+        assert loop._found
 
 
 @pytest.mark.parametrize("size", DENSE)

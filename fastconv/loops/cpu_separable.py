@@ -28,7 +28,9 @@ def vertical_row(table, w, n, x, samples, line, pitch):
     i = 0
     if samples >= LANES:
         # behind the first vector those follow that lie on a multiple of their size: others take two loads each
-        i = -(fetch(table, np.int64) // SRC_SIZE + x) % LANES - LANES
+        i = -(fetch(table, np.int64) // SRC_SIZE + x) % LANES
+        if i:
+            i -= LANES
         while i < samples:
             j = max(0, min(i, samples - LANES))
             vertical(table, (x + j) * SRC_SIZE, w, n, line + j * ACC_SIZE, pitch, SRC, ACC, TAPS, FOLD, ROWS, ())

@@ -29,6 +29,11 @@ def _shifted(e, columns, samples, reach=None):
     return e.b.shuffle_vector(columns[whole], columns[whole + 1], ir.Constant(ir.VectorType(I32, e.n), lanes))
 
 
+def _addresses(e, table, n, more):
+    """The first n addresses of a table, each with ``more`` bytes added."""
+    return [e.b.add(e.integer(table, k), more) for k in range(n)]
+
+
 def _whole_row(e, samples, begin, reach, step, carried, main, final):
     """Every output of a row: ``main`` from ``begin`` on, ``final`` where it would read beyond the last tap's samples.
 
@@ -70,8 +75,7 @@ def march_separable(
         narrow, width = src_t.dtype.bitwidth // 8, out_t.dtype.bitwidth // 8
         reach = (nh - 1) * gap
         ahead = -(-reach // e.n)
-        sources = [builder.add(e.integer(table, k), x) for k in range(nv + r_ - 1)]
-        targets = [builder.add(e.integer(outs, r), out_x) for r in range(r_)]
+        sources, targets = _addresses(e, table, nv + r_ - 1, x), _addresses(e, outs, r_, out_x)
         vertical = [e.weight(wv, k) for k in range(nv)]
         horizontal = [e.weight(wh, k) for k in range(nh)]
 
@@ -124,8 +128,7 @@ def march_dense(
         narrow, width = src_t.dtype.bitwidth // 8, out_t.dtype.bitwidth // 8
         reach = (nh - 1) * gap
         ahead = -(-reach // e.n)
-        sources = [builder.add(e.integer(table, k), x) for k in range(nv + r_ - 1)]
-        targets = [builder.add(e.integer(outs, r), out_x) for r in range(r_)]
+        sources, targets = _addresses(e, table, nv + r_ - 1, x), _addresses(e, outs, r_, out_x)
         taps = [(k, j) for k in range(nv) for j in range(nh) if not count(cross) or k == nv // 2 or j == nh // 2]
         kept = {tap: e.weight(w, t) for t, tap in enumerate(taps)} if len(taps) <= KEPT else {}
 

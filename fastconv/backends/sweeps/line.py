@@ -219,7 +219,8 @@ class LineSweep:
         after = (
             offsets, min(width, layout.n_full - x), rows.dtype.itemsize, target.dtype.itemsize, 0, len(first),
             tile, lines, pitch, table, *ring, ready.outside,
-            ready.vertical4, ready.vertical1, ready.horizontal, *ready.march.arguments,
+            ready.vertical4, ready.vertical1, ready.horizontal,
+            ready.march.function, ready.march.edge, ready.march.vector,
         )  # fmt: skip
         source, out = rows.base + x * rows.dtype.itemsize, target.base + x * target.dtype.itemsize
         if ready.driver is None:

@@ -24,16 +24,11 @@ CROSS = 5
 
 @dataclass(frozen=True)
 class March:
-    """A function's address (0: none), outputs at the ends of a row that it leaves out (of a dense kernel: the kernel's
-    rows), and samples of its vectors."""
+    """A function's address (0: none), samples of its vectors, and outputs at either end of a row that it leaves out."""
 
     function: int = 0
-    first: int = 0
     vector: int = 1
-
-    @property
-    def arguments(self) -> tuple[int, int, int]:
-        return self.function, self.first, self.vector
+    edge: int = 0
 
 
 NO_MARCH = March()
@@ -72,7 +67,7 @@ def separable_march(
         ALONG_FOLD=nones(fold(column_taps)),
         STEP=nones(step),
     )
-    return March(function, edge, size)
+    return March(function, size, edge)
 
 
 @dataclass(frozen=True)
@@ -104,7 +99,7 @@ class DenseShape:
             CROSS=nones(int(self.cross)),
             VECTORS=nones(self.vectors),
         )
-        return March(function, self.rows, lanes(sums.itemsize))
+        return March(function, lanes(sums.itemsize))
 
 
 def dense_shape(layout: Layout, kernel: np.ndarray, axes: tuple[int, ...]) -> DenseShape | None:

@@ -138,7 +138,7 @@ class WindowSweep:
             target.rows(y0, y1), target.dtype.itemsize,
             low, high, layout.n_full, layout.before, self.left, self.right, strip, pitch, ready.outside,
             y1 - y0, p0 - rows.start, p1 - rows.start, self.columns, self.taps, self.spread, self.block,
-            *ready.functions, *ready.march.arguments,
+            *ready.functions, ready.march.function, self.shape.rows if self.shape else 0, ready.march.vector,
         )  # fmt: skip
         if ready.driver is None:
             ready.driver = cpu_window.direct.compiled(rows.base, *before, target.base, *after)
