@@ -38,8 +38,16 @@ def spread(kernel: np.ndarray, step: int) -> np.ndarray:
     return full
 
 
-@pytest.mark.parametrize("size", RANKS_ONE)
-@pytest.mark.parametrize("dtype", ["float32", "float64", "uint8", "int16"])
+def pairs(sizes: list[tuple[int, int]], dtypes: list[str]) -> list[object]:
+    """Every size in every dtype; each size in one of them, and each dtype with one of them, in the default run."""
+    return [
+        pytest.param(size, dtype, marks=() if (i - j) % len(dtypes) == 0 else pytest.mark.slow)
+        for i, size in enumerate(sizes)
+        for j, dtype in enumerate(dtypes)
+    ]
+
+
+@pytest.mark.parametrize(("size", "dtype"), pairs(RANKS_ONE, ["float32", "float64", "uint8", "int16"]))
 def test_separable(size: tuple[int, int], dtype: str) -> None:
     kernel = np.outer(RANDOM.standard_normal(size[0]), RANDOM.standard_normal(size[1]))
     for width in WIDTHS:
@@ -87,8 +95,7 @@ def test_small_kernels_march() -> None:
         assert loop._found
 
 
-@pytest.mark.parametrize("size", DENSE)
-@pytest.mark.parametrize("dtype", ["float32", "float64", "uint8", "uint16"])
+@pytest.mark.parametrize(("size", "dtype"), pairs(DENSE, ["float32", "float64", "uint8", "uint16"]))
 def test_dense(size: tuple[int, int], dtype: str) -> None:
     kernel = RANDOM.standard_normal(size)
     for width in WIDTHS:
