@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["release_scratch", "scratch"]
+__all__ = ["release_scratch", "scratch", "use_lane"]
 
 #: a scratch array above this is handed out but not kept
 KEPT_BYTES = 64 * 2**20
@@ -18,9 +18,10 @@ _ALIGNMENT = 64
 
 class _Local(threading.local):
     kept: _Kept | None = None
+    lane = 0
 
 
-class _Kept(dict[str, np.ndarray]):
+class _Kept(dict[tuple[str, int], np.ndarray]):
     """One thread's scratch arrays, by slot; a class of its own so that it can be referred to weakly."""
 
     __hash__ = object.__hash__  # type: ignore[assignment]
@@ -51,13 +52,22 @@ def scratch(slot: str, size: int, dtype: Any) -> np.ndarray:
         kept = _local.kept = _Kept()
         with _lock:
             _all_kept.add(kept)
-    memory = kept.get(slot)
+    place = slot, _local.lane
+    memory = kept.get(place)
     if memory is None or memory.size < needed:
         if needed > KEPT_BYTES:
             return _aligned(needed)[:needed].view(dtype)
         grown = 0 if memory is None else memory.size * 3 // 2
-        memory = kept[slot] = _aligned(min(max(needed, grown), KEPT_BYTES))
+        memory = kept[place] = _aligned(min(max(needed, grown), KEPT_BYTES))
     return memory[:needed].view(dtype)
+
+
+def use_lane(lane: int) -> None:
+    """Take the calling thread's scratch memory from lane ``lane`` from now on; from 0 where nobody says otherwise.
+
+    For a thread that gets work ready which others do at the same time, each on memory of its own.
+    """
+    _local.lane = lane
 
 
 def _aligned(size: int) -> np.ndarray:

@@ -29,7 +29,7 @@ import numpy as np
 from .cores import cores, environment_limit, in_dask_task, quota_limit
 from .errors import bad_type, bad_value
 
-__all__ = ["SERIAL_NS", "checked_workers", "in_task", "run", "worker_count"]
+__all__ = ["SERIAL_NS", "call_out", "checked_workers", "in_task", "on_hand_out", "run", "worker_count"]
 
 #: work that is not worth handing out to another thread, in nanoseconds
 SERIAL_NS = 150_000
@@ -134,7 +134,7 @@ class _Job:
             if self.running == 0 and self.done is not None:
                 self.done.release()
 
-    def lead(self, queue: SimpleQueue[_Job | None], helpers: int) -> None:
+    def lead(self, queue: SimpleQueue[_Job | _Errand | None], helpers: int) -> None:
         """The caller's part: call helpers, take a share, wait for those at work, raise what went wrong."""
         try:
             for _ in range(helpers):
@@ -176,11 +176,24 @@ class _Job:
         self.stop(RuntimeError("the process was forked inside a task: its child cannot finish the call"))
 
 
+class _Errand:
+    """Something that one helper does."""
+
+    __slots__ = ("do",)
+
+    def __init__(self, do: Callable[[], object]) -> None:
+        self.do = do
+
+    def help(self, pool: _Pool) -> None:
+        if not pool.dropped:
+            self.do()
+
+
 class _Pool:
     """Daemon threads that sleep on one queue; they outlive the call, not the process."""
 
     def __init__(self) -> None:
-        self.queue: SimpleQueue[_Job | None] = SimpleQueue()
+        self.queue: SimpleQueue[_Job | _Errand | None] = SimpleQueue()
         self.threads: list[threading.Thread] = []
         self.dropped = False
 
@@ -197,6 +210,8 @@ class _Pool:
     def drop(self) -> None:
         """Send the threads away and wait a moment, so that a fork meets as few threads as can be."""
         self.dropped = True
+        for each in _recalls:
+            each()
         self.queue.put(None)
         deadline = time.monotonic() + _FORK_PATIENCE
         for thread in self.threads:
@@ -216,6 +231,7 @@ def _serve(pool: _Pool) -> None:
 
 
 _pool: _Pool | None = None
+_recalls: list[Callable[[], None]] = []
 _lock = threading.RLock()
 
 
@@ -248,6 +264,8 @@ def run(task: Callable[[int], object], count: int, workers: int) -> None:
         return
     job = _Job(task, count)
     pool = _current_pool(helpers)
+    for each in _recalls:
+        each()
     try:
         _local.inside = True
         _local.job = job
@@ -255,6 +273,21 @@ def run(task: Callable[[int], object], count: int, workers: int) -> None:
     finally:
         _local.inside = False
         _local.job = None
+
+
+def call_out(errand: Callable[[], object], count: int) -> None:
+    """Have up to ``count`` helpers do an errand, each once, when they are free; nobody waits for them.
+
+    An errand ends soon, or when it is recalled (`on_hand_out`), and does not fail.
+    """
+    pool = _current_pool(count)
+    for _ in range(min(count, len(pool.threads))):
+        pool.queue.put(_Errand(errand))
+
+
+def on_hand_out(recall: Callable[[], None]) -> None:
+    """Have ``recall`` called whenever tasks are handed out, or the pool is dropped: helpers on errands are wanted."""
+    _recalls.append(recall)
 
 
 def _current_pool(helpers: int) -> _Pool:

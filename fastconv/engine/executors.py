@@ -21,7 +21,7 @@ from fastconv.core.separable import SeparableProblem
 from fastconv.plan.channel_factors import Factored, find_stages
 from fastconv.plan.channels import estimate
 
-from .repeated import Repeated
+from .repeated import Repeated, fingerprint
 
 __all__ = [
     "Prepared",
@@ -91,13 +91,8 @@ def executor_of(problem: ChannelProblem, method: str, weight: np.ndarray | Prepa
     key = problem, given.dtype.str
     if given.nbytes > KEPT_BYTES:
         return _repeated.get(key, given, lambda again, keep: make(problem, method, again, keep))
-    raw = given.tobytes()
-    return _small.get((*key, raw), lambda: make(problem, method, _again(raw, given)))
-
-
-def _again(raw: bytes, like: np.ndarray) -> np.ndarray:
-    """The array whose bytes these are: what is kept as a key need not be copied once more."""
-    return np.frombuffer(raw, like.dtype).reshape(like.shape)
+    given = np.ascontiguousarray(given)
+    return _small.get((*key, fingerprint(given)), lambda: make(problem, method, given.copy()))
 
 
 def make(problem: ChannelProblem, method: str, weight: np.ndarray, keep: bool = False) -> Any:
@@ -136,8 +131,8 @@ def most_workers(kind: Any, problem: Any) -> int:
 def separable_executor_of(problem: SeparableProblem, depthwise: np.ndarray, pointwise: np.ndarray) -> Any:
     """The executor of a depthwise separable convolution."""
     kind = backend().separable_executor()
-    raw = depthwise.tobytes()
-    key = (problem, depthwise.dtype.str, raw)
+    depthwise = np.ascontiguousarray(depthwise)
+    key = (problem, depthwise.dtype.str, fingerprint(depthwise))
 
     def made(first: np.ndarray, second: np.ndarray) -> Any:
         executor = kind(problem, first, second)
@@ -145,9 +140,9 @@ def separable_executor_of(problem: SeparableProblem, depthwise: np.ndarray, poin
         return executor
 
     if depthwise.nbytes + pointwise.nbytes > KEPT_BYTES:
-        return _repeated.get(key, pointwise, lambda given, keep: made(_again(raw, depthwise), given))
-    mixing = pointwise.tobytes()
-    return _small.get((*key, mixing), lambda: made(_again(raw, depthwise), _again(mixing, pointwise)))
+        return _repeated.get(key, pointwise, lambda given, keep: made(depthwise.copy(), given))
+    pointwise = np.ascontiguousarray(pointwise)
+    return _small.get((*key, fingerprint(pointwise)), lambda: made(depthwise.copy(), pointwise.copy()))
 
 
 def forget() -> None:

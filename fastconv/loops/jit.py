@@ -14,18 +14,20 @@ name the liberties they take; the two that change what NaN and infinity do are r
 
 from __future__ import annotations
 
+import ctypes
 import functools
 import hashlib
 import os
 import re
 import threading
 import time
-import types
+from types import FunctionType
 
 import numba
 import numpy as np
 from numba import njit, typeof
-from numba.core import config
+from numba.core import config, types
+from numba.np.numpy_support import as_dtype
 
 from .cache import (
     CacheWarning,
@@ -47,7 +49,18 @@ except ImportError:  # a private name of Numba's: without it a look-up takes lon
         raise NotImplementedError
 
 
-__all__ = ["CacheWarning", "Loop", "cache_directory", "cache_size", "clear_cache", "helper", "loop", "stats"]
+__all__ = [
+    "CacheWarning",
+    "Loop",
+    "cache_directory",
+    "cache_size",
+    "clear_cache",
+    "held_lock",
+    "helper",
+    "loop",
+    "machine_call",
+    "stats",
+]
 
 _FLAGS = {"nogil": True, "boundscheck": False, "error_model": "numpy"}
 #: the liberties of fast-math that leave NaN and infinity alone
@@ -138,7 +151,7 @@ class Loop:
         digest = hashlib.blake2b(key.encode(), digest_size=16).hexdigest()
         name = f"{re.sub('[^A-Za-z0-9_]', '', function.__name__)[:40]}_{digest}"
         scope = {**function.__globals__, **constants} if constants else function.__globals__
-        copy = types.FunctionType(function.__code__, scope, function.__name__, function.__defaults__)
+        copy = FunctionType(function.__code__, scope, function.__name__, function.__defaults__)
         copy.__module__, copy.__qualname__ = function.__module__, name
         dispatcher = njit(fastmath=set(self._fastmath) or False, **_FLAGS)(copy)
         file = dispatcher._cache = LoopFile(name, key)
@@ -155,6 +168,38 @@ class Loop:
     @functools.cached_property
     def _dependencies(self):
         return dependencies(self.__wrapped__)
+
+
+def machine_call(compiled):
+    """Of what `Loop.compiled` gives: the address of its code, the arguments' kinds, and their dtypes.
+
+    Kinds are "i", "f" or "d" for an integer, a float32 or a float64, and the number of dimensions of an array that is
+    C-contiguous; an array's dtype stands in a tuple, as often as it has dimensions.
+
+    Its result must be nothing, and arguments of other types are a TypeError.
+    """
+    (result,) = compiled.overloads.values()
+    kinds, shape = [], []
+    for each in result.signature.args:
+        if isinstance(each, types.Array) and each.layout == "C":
+            kinds.append(str(each.ndim))
+            shape.append((as_dtype(each.dtype).type,) * each.ndim)
+        elif isinstance(each, types.Integer | types.Float):
+            kinds.append("i" if isinstance(each, types.Integer) else "f" if each.bitwidth == 32 else "d")
+            shape.append(as_dtype(each).type)
+        else:
+            raise TypeError(f"arguments must be numbers and contiguous arrays; got {each}")
+    address = result.library.get_pointer_to_function(result.fndesc.llvm_func_name)
+    return address, "".join(kinds), tuple(shape)
+
+
+def held_lock():
+    """The address of a new lock of CPython's, held; compiled code may wait for it and release it."""
+    api = ctypes.pythonapi
+    api.PyThread_allocate_lock.restype = ctypes.c_void_p
+    lock = api.PyThread_allocate_lock()
+    api.PyThread_acquire_lock(ctypes.c_void_p(lock), 1)
+    return lock
 
 
 def loop(function=None, *, fastmath=()):

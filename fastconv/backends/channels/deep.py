@@ -7,13 +7,13 @@ from functools import lru_cache
 
 import numpy as np
 
+from fastconv.backends.handoff import Now, few_parts, share
 from fastconv.core.channels import ChannelProblem
 from fastconv.core.scratch import scratch
-from fastconv.core.threads import run as run_tasks
 from fastconv.loops import channels_deep as loops
 from fastconv.loops.vec import lanes, vector_bytes
 
-from .lines import SLACK, Lines, address, driver, lines
+from .lines import SLACK, Lines, address, cuts, driver, lines, work_ns
 
 __all__ = ["DeepExecutor"]
 
@@ -21,9 +21,6 @@ __all__ = ["DeepExecutor"]
 STRIP_BYTES = 256 * 1024
 PANEL_BYTES = 512 * 1024
 PACKED_BYTES = 512 * 1024
-#: work that is not worth handing out, and about the longest task: products
-SERIAL_PRODUCTS = 8_000_000
-TASK_PRODUCTS = 200_000_000
 
 _TOKENS = {4: np.float32, 8: np.float64}
 
@@ -148,16 +145,18 @@ class DeepExecutor:
     def execute(self, x: np.ndarray, out: np.ndarray, bias: np.ndarray | None, workers: int) -> None:
         p, job = self.problem, self.job
         band = job.bands.band
-        tasks = [
+        strips = [
             (n, g, y, min(p.out_shape[0], y + band))
             for n in range(p.batch)
             for g in range(p.groups)
             for y in range(0, p.out_shape[0], band)
         ]
+        ns = work_ns(p.products, p.dtype)
+        # too few strips: several workers read the same one, for some output channels each
+        parts = -(-(few_parts(ns, workers) or workers) // len(strips))
+        tasks = [(*strip, *some) for strip in strips for some in cuts(job.blocks, parts)]
         start = self._start(bias)
-        if p.products < SERIAL_PRODUCTS:
-            workers = 1
-        run_tasks(lambda i: self._run(x, out, start, *tasks[i]), len(tasks), workers)
+        share(lambda i, call: self._run(call, x, out, start, *tasks[i]), len(tasks), workers, ns)
 
     def _start(self, bias: np.ndarray | None) -> np.ndarray:
         """What the sums start with: [group][lane of a block]."""
@@ -167,7 +166,10 @@ class DeepExecutor:
             start[:, : p.group_out] = bias.reshape(p.groups, p.group_out)
         return start
 
-    def _run(self, x: np.ndarray, out: np.ndarray, start: np.ndarray, n: int, g: int, y0: int, y1: int) -> None:
+    def _run(
+        self, call: Now, x: np.ndarray, out: np.ndarray, start: np.ndarray,
+        n: int, g: int, y0: int, y1: int, b0: int, b1: int,
+    ) -> None:  # fmt: skip
         p, job = self.problem, self.job
         bands, size = job.bands, p.dtype.itemsize
         (ho, wo), (sy, sx), rows = p.out_shape, p.stride, bands.rows
@@ -175,7 +177,7 @@ class DeepExecutor:
         strip = scratch("deep_strip", p.group_in * bands.channel + SLACK, p.dtype)
         c0 = g * p.group_in
         table = rows.rows[y0 * sy : (y1 - 1) * sy + p.reach[0] + 1]
-        rows.fill(address(x[n, c0 : c0 + 1]), p.group_in, table, address(strip), bands.channel)
+        rows.fill(address(x[n, c0 : c0 + 1]), p.group_in, table, address(strip), bands.channel, call)
         k = p.group_in * p.taps
         sums = scratch("deep_sums", job.sums, p.dtype)
         zeros = scratch("deep_zeros", 2 * lanes(size), p.dtype)
@@ -186,13 +188,13 @@ class DeepExecutor:
         else:
             panel, w = 0, address(self.packed[g])
         o = g * p.group_out
-        loops.deep(
-            address(strip), bands.channel * size, sy * rows.row * size, sx * size, address(bands.taps), p.taps,
-            p.group_in, job.most, w, k * size, int(self.packed is not None), panel, address(start[g]),
-            job.tile[0], y1 - y0, job.tile[1], wo, p.group_out, wide, size,
+        call(
+            driver(loops.deep), address(strip), bands.channel * size, sy * rows.row * size, sx * size,
+            address(bands.taps), p.taps, p.group_in, job.most, w, k * size, int(self.packed is not None), panel,
+            address(start[g]), job.tile[0], y1 - y0, job.tile[1], wo, p.group_out, wide, size,
             address(out[n, o : o + 1]) + y0 * wo * size, ho * wo * size, wo * size, address(sums),
             job.tile[0] * job.tile[1] * wide * size, address(zeros) + lanes(size) * size, address(zeros),
-            0, job.blocks, *job.functions, job.pack,
+            b0, b1, *job.functions, job.pack,
         )  # fmt: skip
 
     @staticmethod

@@ -9,10 +9,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from fastconv.backends.handoff import Now, few_parts, share
 from fastconv.backends.sweeps.common import nones, token
 from fastconv.core.channels import ChannelProblem
 from fastconv.core.scratch import scratch
-from fastconv.core.threads import run
 from fastconv.loops import channels_depthwise as loops
 from fastconv.loops.vec import lanes
 
@@ -29,7 +29,8 @@ STRIP_BYTES = 64 * 1024
 #: products of the longest and of the shortest task, and how many are worth handing out at all (about 150 us)
 TASK_PRODUCTS = 16_000_000
 SHORT_PRODUCTS = 2_500_000
-SERIAL_PRODUCTS = 5_000_000
+#: about what one takes, in nanoseconds
+PRODUCT_NS = 0.03
 
 
 class Shape(NamedTuple):
@@ -151,9 +152,10 @@ tables = lru_cache(maxsize=64)(Tables)
 
 def tasks(products: int, planes: int, height: int, step: int, workers: int) -> list[tuple[int, int, int, int]]:
     """Parts (planes p0..p1, output rows y0..y1) for the workers; row bands are multiples of ``step``."""
-    if products <= SERIAL_PRODUCTS or (workers == 1 and products <= TASK_PRODUCTS):
+    few = few_parts(products * PRODUCT_NS, workers)
+    if few == 1 or (workers == 1 and products <= TASK_PRODUCTS):
         return [(0, planes, 0, height)]
-    wanted = max(workers, min(4 * workers, products // SHORT_PRODUCTS), -(-products // TASK_PRODUCTS))
+    wanted = few or max(workers, min(4 * workers, products // SHORT_PRODUCTS), -(-products // TASK_PRODUCTS))
     if wanted <= planes:
         cuts = [planes * i // wanted for i in range(wanted + 1)]
         return [(a, b, 0, height) for a, b in pairwise(cuts)]
@@ -197,11 +199,8 @@ class DepthwiseExecutor:
             parts = self.parts[workers] = tasks(p.products, p.batch * p.c_in, p.out_shape[0], step, workers)
         where = (address(x), address(out), address(self.weight), address(self.no_bias if bias is None else bias))
 
-        def part(i: int) -> None:
+        def part(i: int, call: Now) -> None:
             strip = address(scratch("depthwise_strip", t.strip_samples, p.dtype)) if t.strip_samples else 0
-            t.driver(self.job, *where, strip, *parts[i])
+            call(t.driver, self.job, *where, strip, *parts[i])
 
-        if len(parts) == 1:
-            part(0)
-        else:
-            run(part, len(parts), workers)
+        share(part, len(parts), workers, p.products * PRODUCT_NS)

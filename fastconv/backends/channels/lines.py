@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
+from fastconv.backends.handoff import Now, now
 from fastconv.core.address import address
 from fastconv.core.border import source_index
 from fastconv.core.channels import ChannelProblem
@@ -15,7 +17,7 @@ from fastconv.loops import channels_strip
 from fastconv.loops.channels_strip import ZERO_ROW
 from fastconv.loops.vec import lanes
 
-__all__ = ["SLACK", "ZERO_ROW", "Lines", "address", "driver", "folds", "lines"]
+__all__ = ["SLACK", "ZERO_ROW", "Lines", "address", "cuts", "driver", "folds", "lines", "work_ns"]
 
 #: samples that a loop may read or write behind a strip
 SLACK = 160
@@ -24,6 +26,17 @@ SLACK = 160
 def driver(loop: Any) -> Any:
     """The compiled form of a loop whose arguments are all integers; compiled on the caller's thread."""
     return loop.compiled(*(0,) * loop.__wrapped__.__code__.co_argcount)
+
+
+def work_ns(products: int, dtype: np.dtype) -> float:
+    """About what so many products take one core, in nanoseconds: enough to say how they are shared out."""
+    return products * dtype.itemsize / 200
+
+
+def cuts(n: int, parts: int) -> list[tuple[int, int]]:
+    """0..n in so many ranges, or as many as there can be."""
+    parts = max(1, min(n, parts))
+    return [(a, b) for a, b in pairwise(n * i // parts for i in range(parts + 1)) if a < b]
 
 
 def folds(problem: ChannelProblem) -> bool:
@@ -64,7 +77,9 @@ class Lines:
     def row(self) -> int:
         return self.pitch * self.every
 
-    def fill(self, source: int, channels: int, table: np.ndarray, target: int, channel_pitch: int = 0) -> None:
+    def fill(
+        self, source: int, channels: int, table: np.ndarray, target: int, channel_pitch: int = 0, call: Now = now
+    ) -> None:
         """Copy padded rows of ``channels`` channels from address ``source`` (a channel's first sample) to ``target``.
 
         table: a contiguous part of ``rows``, or rows of it in any order; the strip is [channel][row][residue][column],
@@ -72,8 +87,8 @@ class Lines:
         """
         size = self.itemsize
         row = self.row * size
-        channels_strip.strip(
-            source, self.plane, channels, address(table), len(table), target,
+        call(
+            driver(channels_strip.strip), source, self.plane, channels, address(table), len(table), target,
             channel_pitch * size or row * len(table), row, self.pitch * size,
             len(self.left), self.n, address(self.left), address(self.right), len(self.right), self.function,
         )  # fmt: skip

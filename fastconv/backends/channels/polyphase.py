@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from fastconv.backends.handoff import Now, few_parts, now, share
 from fastconv.backends.sweeps.common import nones, token
 from fastconv.core.border import CONSTANT, source_index
 from fastconv.core.channels import ChannelProblem
@@ -16,7 +17,7 @@ from fastconv.core.threads import run
 from fastconv.loops import channels_polyphase as loops
 from fastconv.loops.vec import lanes
 
-from .lines import SLACK, address, lines
+from .lines import SLACK, address, lines, work_ns
 
 __all__ = ["PolyphaseExecutor", "phase_taps"]
 
@@ -221,10 +222,11 @@ class PolyphaseExecutor:
         p, t = self.problem, self.tables
         count, steps = len(t.blocks), t.y.steps
         pairs = [(n, g) for n in range(p.batch) for g in range(p.groups)]
-        if p.products <= SERIAL_PRODUCTS:
+        few = 1 if t.folds and p.products <= SERIAL_PRODUCTS else few_parts(work_ns(p.products, p.dtype), workers)
+        if few == 1:
             return [(n, g, 0, count, 0, steps) for n, g in pairs]
-        wanted = max(workers if workers > 1 else 1, -(-p.products // TASK_PRODUCTS))
-        if workers > 1:
+        wanted = few or max(workers, -(-p.products // TASK_PRODUCTS))
+        if workers > 1 and not few:
             wanted = max(wanted, min(4 * workers, p.products // SERIAL_PRODUCTS))
         each = -(-wanted // len(pairs))
         rows = 1 if t.folds else min(each, max(1, steps // max(1, min(t.chunk, 8))))
@@ -250,7 +252,7 @@ class PolyphaseExecutor:
         group_in, group_out = p.group_in * t.lines.plane, p.group_out * p.out_shape[0] * p.out_shape[1] * size
         pitch = self.weight.shape[1] * size
 
-        def part(i: int) -> None:
+        def part(i: int, call: Now) -> None:
             n, g, b0, b1, t0, t1 = parts[i]
             strip = scratch("polyphase_strip", t.strip_samples, p.dtype)
             room = 0
@@ -261,11 +263,14 @@ class PolyphaseExecutor:
             k = n * p.groups + g
             # folded rows lie behind as many zeros as a block has channels: blocks of two sizes would tread on them
             for first, last in t.alike(b0, b1):
-                t.driver(
-                    t.job, self.blocks, source + k * group_in, target + k * group_out, w + g * pitch,
+                call(
+                    t.driver, t.job, self.blocks, source + k * group_in, target + k * group_out, w + g * pitch,
                     start + g * p.group_out * size, address(strip), room, first, last, t0, t1,
                 )  # fmt: skip
                 if t.folds:
                     rows[: max(t.blocks)] = 0
 
-        run(part, len(parts), workers)
+        if t.folds:  # its zeros are written between calls
+            run(lambda i: part(i, now), len(parts), workers)
+        else:
+            share(part, len(parts), workers, work_ns(p.products, p.dtype))

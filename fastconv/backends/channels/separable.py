@@ -6,17 +6,17 @@ from itertools import pairwise
 
 import numpy as np
 
+from fastconv.backends.handoff import Now, few_parts, share
 from fastconv.backends.sweeps.common import nones, token
 from fastconv.core.channels import LEAST_BYTES
 from fastconv.core.scratch import scratch
 from fastconv.core.separable import SeparableProblem
-from fastconv.core.threads import run
 from fastconv.loops import channels_depthwise, channels_polyphase, channels_separable
 from fastconv.loops.channels_separable import BLOCK
 from fastconv.loops.vec import lanes
 
 from .depthwise import Shape, tables
-from .lines import SLACK, address
+from .lines import SLACK, address, work_ns
 
 __all__ = ["SeparableExecutor"]
 
@@ -86,8 +86,8 @@ class SeparableExecutor:
         """(sample, first row, end) of each task; every one of several strips."""
         p, d = self.problem, self.problem.depthwise
         height = d.out_shape[0]
-        wanted = 1
-        if p.products > SERIAL_PRODUCTS:
+        wanted = few_parts(work_ns(p.products, d.dtype), workers)
+        if not wanted:
             wanted = max(-(-p.products // TASK_PRODUCTS), min(4 * workers, p.products // SERIAL_PRODUCTS))
             wanted = max(wanted if workers > 1 else -(-p.products // TASK_PRODUCTS), 1)
         bands = min(-(-wanted // d.batch), -(-height // self.rows))
@@ -112,7 +112,7 @@ class SeparableExecutor:
         taps, mixing, nothing, zero = map(address, (self.depthwise, self.pointwise, self.no_bias, self.zero))
         pitch = self.pitch * size
 
-        def part(i: int) -> None:
+        def part(i: int, call: Now) -> None:
             n, a, b = parts[i]
             inner = address(scratch("depthwise_strip", t.strip_samples, d.dtype)) if t.strip_samples else 0
             strip = address(scratch("separable_strip", self.pitch * d.c_out + SLACK, d.dtype))
@@ -121,14 +121,14 @@ class SeparableExecutor:
                 y0 = max(0, min(ya, yb - t.rows * t.group))  # at least a block of rows
                 # planes and rows are counted from where the whole result would begin
                 base = strip - n * d.c_out * pitch - y0 * row
-                t.driver(self.job, source, base, taps, nothing, inner, n * d.c_in, (n + 1) * d.c_in, y0, yb)
+                call(t.driver, self.job, source, base, taps, nothing, inner, n * d.c_in, (n + 1) * d.c_in, y0, yb)
                 to = target + n * p.c_out * plane + ya * row
-                self.driver(
-                    strip + (ya - y0) * row, d.c_out, pitch, zero, mixing, start, to, plane, size,
+                call(
+                    self.driver, strip + (ya - y0) * row, d.c_out, pitch, zero, mixing, start, to, plane, size,
                     (yb - ya) * d.out_shape[1], self.full, self.tail, *self.functions,
                 )  # fmt: skip
 
-        run(part, len(parts), workers)
+        share(part, len(parts), workers, work_ns(p.products, d.dtype))
 
 
 def _strip(problem: SeparableProblem) -> tuple[int, int]:

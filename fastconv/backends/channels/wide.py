@@ -3,27 +3,26 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from itertools import pairwise
 
 import numpy as np
 
+from fastconv.backends.handoff import Now, few_parts, share
 from fastconv.core.channels import ChannelProblem
 from fastconv.core.scratch import scratch
-from fastconv.core.threads import run
 from fastconv.loops import channels_wide as loops
 from fastconv.loops.vec import lanes, vector_bytes
 
 from .deep import nones, tap_offsets
-from .lines import SLACK, address, driver, lines
+from .lines import SLACK, address, cuts, driver, lines, work_ns
 
 __all__ = ["PointwiseExecutor", "WideExecutor"]
 
 #: bytes of a strip of padded rows; bytes of the pixels that go through all output channels before the next ones do
 STRIP_BYTES = 192 * 1024
 TOGETHER_BYTES = 256 * 1024
-#: products of the longest task, and how many are worth handing out at all
+#: products of the longest task, and of two of the shortest
 TASK_PRODUCTS = 64_000_000
-SERIAL_PRODUCTS = 5_000_000
+SHORT_PRODUCTS = 5_000_000
 
 
 class _Tiles:
@@ -69,17 +68,13 @@ class _Tiles:
         return (tile * self.vectors + min(tile, self.wider)) * self.lanes
 
 
-def _cuts(n: int, parts: int) -> list[tuple[int, int]]:
-    parts = max(1, min(n, parts))
-    return [(a, b) for a, b in pairwise(n * i // parts for i in range(parts + 1)) if a < b]
-
-
 def _wanted(problem: ChannelProblem, workers: int) -> int:
     """Tasks that a problem is cut into."""
-    if problem.products < SERIAL_PRODUCTS:
-        return 1
+    few = few_parts(work_ns(problem.products, problem.dtype), workers)
+    if few:
+        return few
     least = -(-problem.products // TASK_PRODUCTS)
-    return least if workers == 1 else max(least, min(4 * workers, -(-2 * problem.products // SERIAL_PRODUCTS)))
+    return least if workers == 1 else max(least, min(4 * workers, -(-2 * problem.products // SHORT_PRODUCTS)))
 
 
 class _Wide:
@@ -144,22 +139,22 @@ class WideExecutor(_Base):
     def execute(self, x: np.ndarray, out: np.ndarray, bias: np.ndarray | None, workers: int) -> None:
         p, job = self.problem, self.job
         pairs = [(n, g) for n in range(p.batch) for g in range(p.groups)]
-        bands = _cuts(p.out_shape[0], -(-_wanted(p, workers) // len(pairs)))
+        bands = cuts(p.out_shape[0], -(-_wanted(p, workers) // len(pairs)))
         tasks = [(*pair, *band) for pair in pairs for band in bands]
         rows, size = job.rows, p.dtype.itemsize
         source, target, weight, start = self._places(x, out, bias)
         k, plane = p.group_in * p.taps * size, p.out_shape[0] * p.out_shape[1] * size
 
-        def part(i: int) -> None:
+        def part(i: int, call: Now) -> None:
             n, g, y0, y1 = tasks[i]
             strip = address(scratch("wide_strip", p.group_in * job.channel + SLACK, p.dtype))
             o = g * p.group_out
-            job.driver(
-                job.job, source + (n * p.c_in + g * p.group_in) * rows.plane, weight + o * k, start + o * size,
-                target + (n * p.c_out + o) * plane, strip, y0, y1,
+            call(
+                job.driver, job.job, source + (n * p.c_in + g * p.group_in) * rows.plane, weight + o * k,
+                start + o * size, target + (n * p.c_out + o) * plane, strip, y0, y1,
             )  # fmt: skip
 
-        run(part, len(tasks), workers)
+        share(part, len(tasks), workers, work_ns(p.products, p.dtype))
 
     @staticmethod
     def serves(problem: ChannelProblem) -> str:
@@ -207,31 +202,31 @@ class PointwiseExecutor(_Base):
         pairs = [(n, g) for n in range(p.batch) for g in range(p.groups)]
         wanted = -(-_wanted(p, workers) // len(pairs))
         by_pixels = most.tiles >= 8 * wanted
-        pieces = _cuts(most.tiles, wanted if by_pixels else 1)
-        blocks = _cuts(most.blocks, 1 if by_pixels else wanted)
+        pieces = cuts(most.tiles, wanted if by_pixels else 1)
+        blocks = cuts(most.blocks, 1 if by_pixels else wanted)
         tasks = [(*pair, *piece, *some) for pair in pairs for piece in pieces for some in blocks]
 
-        def go(t: _Tiles, at: int, pitch: int, to: int, g: int, t0: int, t1: int, b0: int, b1: int) -> None:
+        def go(call: Now, t: _Tiles, at: int, pitch: int, to: int, g: int, t0: int, t1: int, b0: int, b1: int) -> None:
             first, o = t.pixel(t0), g * p.group_out + t.channel(b0)
-            t.driver(
-                at + first * size, pitch, 0, zero, 1, p.group_in, weight + o * k, k, start + o * size,
+            call(
+                t.driver, at + first * size, pitch, 0, zero, 1, p.group_in, weight + o * k, k, start + o * size,
                 to + t.channel(b0) * plane + first * size, plane, 0, 1, t.columns - first, size, n_lanes,
                 t1 - t0, t.vectors, min(max(t.wider - t0, 0), t1 - t0), t.together,
                 b1 - b0, t.block, min(max(t.taller - b0, 0), b1 - b0), *t.functions,
             )  # fmt: skip
 
-        def part(i: int) -> None:
+        def part(i: int, call: Now) -> None:
             n, g, t0, t1, b0, b1 = tasks[i]
             c = g * p.group_in
             to = target + (n * p.c_out + g * p.group_out) * plane
             if job.tiles is not None:
-                go(job.tiles, source + (n * p.c_in + c) * plane, plane, to, g, t0, t1, b0, b1)
+                go(call, job.tiles, source + (n * p.c_in + c) * plane, plane, to, g, t0, t1, b0, b1)
             if job.some is not None and t1 == most.tiles:  # the last pixels, where more than they may be read
                 last = scratch("pointwise_last", p.group_in * n_lanes, p.dtype).reshape(p.group_in, n_lanes)
                 last[:, : job.some.columns] = x[n, c : c + p.group_in].reshape(p.group_in, -1)[:, job.whole :]
-                go(job.some, address(last), n_lanes * size, to + job.whole * size, g, 0, job.some.tiles, b0, b1)
+                go(call, job.some, address(last), n_lanes * size, to + job.whole * size, g, 0, job.some.tiles, b0, b1)
 
-        run(part, len(tasks), workers)
+        share(part, len(tasks), workers, work_ns(p.products, p.dtype))
 
     @staticmethod
     def serves(problem: ChannelProblem) -> str:

@@ -6,11 +6,14 @@ their own, with half the taps each.
 
 from __future__ import annotations
 
+from functools import partial
+from typing import NamedTuple
+
 import numpy as np
 
+from fastconv.backends.handoff import Now, few_parts, share
 from fastconv.core.channels import ChannelProblem
 from fastconv.core.scratch import scratch
-from fastconv.core.threads import run
 from fastconv.loops import channels_winograd as loops
 
 from .lines import address, folds
@@ -21,7 +24,20 @@ __all__ = ["GatheredExecutor", "Winograd2Executor", "Winograd3Executor", "Winogr
 #: multiplications of a task, at least: a few milliseconds
 TASK = 2**26
 #: input samples from which the transformed image is made by several workers
-MANY = 2**18
+MANY = 2**13
+#: about what the transform of one takes, and one of the products that tiles spare, in nanoseconds
+OPERAND_NS, PRODUCT_NS = 2.0, 0.01
+
+
+class _Unit(NamedTuple):
+    """One group of a few samples; all but their number are addresses."""
+
+    source: int
+    target: int
+    samples: int
+    weights: int
+    kept: int
+    bias: int
 
 
 class _WinogradExecutor:
@@ -45,6 +61,9 @@ class _WinogradExecutor:
         self._job = address(plan.job)
         self._weight = weight
         self._kept: np.ndarray | None = None
+        self._several: _WinogradExecutor | None = None
+        #: whether it has been executed: what was made of the weights is no longer a call's own
+        self._again = False
         #: no block has room for channels that are not there, whose weights must be zeros
         self._whole = plan.blocks * len(plan.constants["IN"]) == problem.group_in
         if not plan.shared:
@@ -70,9 +89,28 @@ class _WinogradExecutor:
         padded = np.zeros((p.groups, plan.bias), p.dtype)
         if bias is not None:
             padded[:, : p.group_out] = bias.reshape(p.groups, p.group_out)
-        while workers > 1 and plan.total(workers) > p.memory_limit:
+        kept = self._again and self._kept is not None
+        self._again = True
+        several = self._for_several(workers, kept) if not plan.shared and plan.panels < workers else None
+        while workers > 1 and several is None and plan.total(workers, kept) > p.memory_limit:
             workers -= 1
-        (self._blocks if plan.shared else self._panels)(x, out, padded, workers)
+        if several is not None:
+            several._blocks(x, out, padded, workers)
+        else:
+            (self._blocks if plan.shared else self._panels)(x, out, padded, workers)
+
+    def _for_several(self, workers: int, kept: bool) -> _WinogradExecutor | None:
+        """The executor that shares out blocks of output channels, where there are too few panels for the workers."""
+        if self._several is None:
+            plan = layout(self.problem, self.outs, True)
+            if plan.constants == self.layout.constants and plan.block == self.layout.block:
+                self._several = type(self)(self.problem, self._weight, plan)
+                self._several._kept = self._kept
+        found = self._several
+        made = 0 if kept else self.layout.weights * self.problem.dtype.itemsize
+        if found is None or found.layout.total(workers, True) + made > self.problem.memory_limit:
+            return None
+        return found
 
     def _panels(self, x: np.ndarray, out: np.ndarray, bias: np.ndarray, workers: int) -> None:
         p, plan = self.problem, self.layout
@@ -80,58 +118,76 @@ class _WinogradExecutor:
         products = p.products // plan.panels
         tasks = min(plan.panels, max(1, p.products // TASK)) if products < TASK else plan.panels
         if workers > 1 and tasks < 4 * workers:
-            tasks = min(plan.panels, 4 * workers)
+            tasks = min(plan.panels, few_parts(p.products * PRODUCT_NS, workers) or 4 * workers)
         fixed = self._operands, self._results, self._job, address(x), address(self._kept), address(bias), address(out)
 
-        def task(index: int) -> None:
+        def task(index: int, call: Now) -> None:
             room = scratch("winograd", plan.scratch // p.dtype.itemsize, p.dtype)
             first, last = (plan.panels * k // tasks for k in (index, index + 1))
-            self._run(*fixed, address(room), first, last)
+            call(self._run, *fixed, address(room), first, last)
 
-        run(task, tasks, workers)
+        share(task, tasks, workers, p.products * PRODUCT_NS)
 
     def _blocks(self, x: np.ndarray, out: np.ndarray, bias: np.ndarray, workers: int) -> None:
         p, plan = self.problem, self.layout
         size = p.dtype.itemsize
-        v = address(scratch("winograd image", plan.image // size, p.dtype))
         kept = self._kept
         plane, out_plane = (h * w * size for h, w in (p.shape, p.out_shape))
-        for g in range(p.groups):
-            weights = address(self._weight) + g * p.group_out * p.group_in * p.taps * size
-            u = 0 if kept is None else address(kept) + g * plan.out_blocks * plan.block * size
-            at = address(bias) + g * plan.bias * size
-            for n in range(0, p.batch, plan.samples):
-                source = address(x) + (n * p.c_in + g * p.group_in) * plane
-                to = address(out) + (n * p.c_out + g * p.group_out) * out_plane
-                samples = min(plan.samples, p.batch - n)
-                self._samples(source, to, samples, v, weights, u, at, workers)
+        units = [(g, n) for g in range(p.groups) for n in range(0, p.batch, plan.samples)]
 
-    def _samples(self, source: int, to: int, samples: int, v: int, weights: int, u: int, at: int, workers: int) -> None:
-        """One group of a few samples: their transformed tiles, then block after block of output channels."""
+        def unit(index: int) -> _Unit:
+            g, n = units[index]
+            return _Unit(
+                address(x) + (n * p.c_in + g * p.group_in) * plane,
+                address(out) + (n * p.c_out + g * p.group_out) * out_plane,
+                min(plan.samples, p.batch - n),
+                address(self._weight) + g * p.group_out * p.group_in * p.taps * size,
+                0 if kept is None else address(kept) + g * plan.out_blocks * plan.block * size,
+                address(bias) + g * plan.bias * size,
+            )
+
+        def alone(index: int, call: Now) -> None:
+            one, v = unit(index), self._image()
+            self._samples_operands(one, v, 1, 0, call)
+            for block in range(plan.out_blocks):
+                self._samples_results(one, v, block, call)
+
+        total = plan.total(workers, kept is not None) + (workers - 1) * plan.image
+        if len(units) >= workers and total <= p.memory_limit:
+            share(alone, len(units), workers, p.products * PRODUCT_NS)
+            return
+        v = self._image()
+        for index in range(len(units)):
+            one = unit(index)
+            samples = one.samples * p.group_in * p.shape[0] * p.shape[1]
+            parts = plan.blocks if samples >= MANY else 1
+            share(partial(self._samples_operands, one, v, parts), parts, workers, samples * OPERAND_NS)
+            ns = p.products * PRODUCT_NS / len(units)
+            share(partial(self._samples_results, one, v), plan.out_blocks, workers, ns)
+
+    def _image(self) -> int:
+        """Scratch for the transformed tiles."""
+        return address(scratch("winograd image", self.layout.image // self.problem.dtype.itemsize, self.problem.dtype))
+
+    def _samples_operands(self, one: _Unit, v: int, parts: int, index: int, call: Now) -> None:
+        """Transform a part of the input channels."""
         p, plan = self.problem, self.layout
-        size = p.dtype.itemsize
+        room = address(scratch("winograd", plan.scratch // p.dtype.itemsize, p.dtype))
+        first, last = (plan.blocks * k // parts for k in (index, index + 1))
+        call(self._first, self._operands, self._job, one.source, one.samples, first, last, room, v)
 
-        def operands(index: int, parts: int = 1) -> None:
-            room = address(scratch("winograd", plan.scratch // size, p.dtype))
-            first, last = (plan.blocks * k // parts for k in (index, index + 1))
-            self._first(self._operands, self._job, source, samples, first, last, room, v)
-
-        def results(index: int) -> None:
-            room = address(scratch("winograd", plan.scratch // size, p.dtype))
-            mine = u
-            if not u:
-                block = scratch("winograd weights", plan.block, p.dtype)
-                mine = address(block)
-                if not self._whole:
-                    block.fill(0)
-            self._second(0 if u else self._transform, self._results, self._job, v, weights, mine, samples,
-                         index, index + 1, room, at, to)  # fmt: skip
-
-        if workers > 1 and samples * p.group_in * p.shape[0] * p.shape[1] >= MANY:
-            run(lambda index: operands(index, plan.blocks), plan.blocks, workers)
-        else:
-            operands(0)
-        run(results, plan.out_blocks, workers)
+    def _samples_results(self, one: _Unit, v: int, index: int, call: Now) -> None:
+        """A block of output channels."""
+        p, plan = self.problem, self.layout
+        room = address(scratch("winograd", plan.scratch // p.dtype.itemsize, p.dtype))
+        mine = one.kept
+        if not mine:
+            block = scratch("winograd weights", plan.block, p.dtype)
+            mine = address(block)
+            if not self._whole:  # what is transformed leaves these zeros alone
+                block.fill(0)
+        call(self._second, 0 if one.kept else self._transform, self._results, self._job, v, one.weights, mine,
+             one.samples, index, index + 1, room, one.bias, one.target)  # fmt: skip
 
     @classmethod
     def serves(cls, problem: ChannelProblem) -> str:

@@ -72,11 +72,10 @@ class Layout:
     constants: dict[str, Any]
     tables: tuple[np.ndarray, np.ndarray]
 
-    def total(self, workers: int) -> int:
-        """Bytes beside image, output and weights."""
-        itemsize = self.constants["SIZE"]
-        kept = workers * self.block if self.shared else self.weights
-        return max(workers * self.scratch, self.turned) + self.image + kept * itemsize
+    def total(self, workers: int, kept: bool = False) -> int:
+        """Bytes beside image, output and weights.  kept: an earlier call has transformed these."""
+        made = 0 if kept else workers * self.block if self.shared else self.weights
+        return max(workers * self.scratch, self.turned) + self.image + made * self.constants["SIZE"]
 
     @property
     def turned(self) -> int:
