@@ -9,18 +9,20 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
 from fastconv.core.dtypes import cast_into
 from fastconv.core.ir import Caps, Plan
-from fastconv.core.scratch import scratch
+from fastconv.core.scratch import scratch, use_lane
 from fastconv.core.threads import SERIAL_NS, worker_count
 from fastconv.core.threads import run as run_tasks
 from fastconv.loops import cpu_combine
 from fastconv.loops.vec import lanes
 
+from . import handoff
 from .layout import Layout
 from .source import NATIVE, SLACK, Rows, address, band_rows, in_place
 from .spectrum import Spectrum
@@ -43,9 +45,29 @@ ROW_BLOCK = 4
 
 
 class _Kept(threading.local):
-    """What a thread keeps for a small image: the one driver call that filters it."""
+    """What a thread keeps: of a small image the one driver call that filters it, of a larger one a call a worker."""
 
     call: Call | None = None
+    shared: _Shared | None = None
+
+
+class _Shared:
+    """Bands of a sweep, each a driver call, to be made by as many threads at once."""
+
+    def __init__(self, bands: list[Call]) -> None:
+        self.bands = bands
+        lanes_ = [handoff.Written() for _ in bands]
+        for lane, band in zip(lanes_, bands, strict=True):
+            lane(band.driver, band.source, *band.before, band.out, *band.after)
+        self.calls = handoff.Calls(lanes_)
+        source, out = lanes_[0].places[0], lanes_[0].places[1 + len(bands[0].before)]
+        self.places = [(table, source, out) for table in self.calls.tables]
+
+    def __call__(self, source: int, out: int, ns: float) -> None:
+        for band, (table, source_at, out_at) in zip(self.bands, self.places, strict=True):
+            table[source_at] = band.source + source
+            table[out_at] = band.out + out
+        self.calls.make(handoff.wanted(ns))
 
 
 class _Term:
@@ -89,7 +111,7 @@ class _Job:
         storable = out.dtype in NATIVE[self.accumulate] and out.flags.c_contiguous and layout.column.stride == 1
         single = len(terms) == 1 and combine == "sum"
         self.writes_out = single and storable
-        target = out.dtype if self.writes_out else self.accumulate
+        self.target = target = out.dtype if self.writes_out else self.accumulate
         self.terms = [_Term(layout, SWEEPS[p.kind](layout, p), image, target) for layout, p in terms]
         #: terms of one plan are added before a magnitude squares them
         self.groups = [len(plan.terms) for plan in plans] if combine == "magnitude" else [1] * len(terms)
@@ -100,6 +122,8 @@ class _Job:
         self.kept = _Kept()
         #: one call of a driver may be all that a small image needs; what leads to it costs more than it does
         self.small = self.cost <= SERIAL_NS and self.writes_out
+        #: whether its bands may be single calls: asked once
+        self.shares = self.writes_out
         self.whole = [(0, layout.rows_out)]
         #: output rows worked on at a time: as many as fit the scratch; all where none is used
         self.strip_rows = layout.rows_out
@@ -137,7 +161,14 @@ class _Job:
             call(address(image), address(out))
             return
         # how many workers there may be is asked of the system: not for a small image
-        workers = worker_count(workers) if self.cost > SERIAL_NS else 1
+        workers = worker_count(workers) if self.cost > handoff.LEAST_NS else 1
+        if self.shares and self.warm and handoff.short(self.cost, workers):
+            shared = self.kept.shared
+            if shared is None or len(shared.bands) != workers:
+                shared = self.kept.shared = self._shared(image, workers)
+            if shared is not None:
+                shared(address(image), address(out), self.cost)
+                return
         bands = self._bands(workers) if self.cost > SERIAL_NS else self.whole
         source = self.terms[0].rows(image) if self.small else None
         if source is not None:
@@ -153,6 +184,27 @@ class _Job:
             self._run(image, out, *bands[0])
         elif bands:
             run_tasks(lambda i: self._run(image, out, *bands[i]), len(bands), workers)
+
+    def _shared(self, image: np.ndarray, workers: int) -> _Shared | None:
+        """A band for each worker, as calls for images that lie like this one; None where they are not single calls."""
+        term, step = self.terms[0], max(self.align, ROW_BLOCK)
+        rows = self.layout.rows_out // step
+        cuts = [rows * k // workers * step for k in range(workers)] + [self.layout.rows_out]
+        source = term.rows(image)
+        self.shares = source is not None and all(a < b for a, b in pairwise(cuts))
+        bands: list[Call] = []
+        if source is not None and self.shares:
+            source.base, source.keep = 0, None
+            try:
+                for lane, (a, b) in enumerate(pairwise(cuts)):
+                    use_lane(lane)
+                    call = term.sweep.call(term.ready, source, Target(0, self.out_offsets, self.target), a, b)
+                    if call is not None:
+                        bands.append(call)
+            finally:
+                use_lane(0)
+            self.shares = len(bands) == workers
+        return _Shared(bands) if self.shares else None
 
     def _bands(self, workers: int) -> list[tuple[int, int]]:
         rows = self.layout.rows_out

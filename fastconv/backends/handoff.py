@@ -35,6 +35,8 @@ LEAST_NS, MOST_NS = 40_000, 2_500_000
 SPINS = 10_000
 #: calls that follow each other so soon call a helper out for less than `SERIAL_NS`
 SOON_NS = 1_000_000
+#: calls in a process that are not worth compiling this for
+FIRST = 4
 #: places where helpers wait
 SLOTS = 63
 
@@ -52,6 +54,8 @@ class Written:
 
     def __init__(self) -> None:
         self.words: list[int] = []
+        #: where the arguments' words stand, call after call
+        self.places: list[int] = []
         self.held: list[Any] = []
 
     def __call__(self, loop: Callable[..., None], *args: Any) -> None:
@@ -60,6 +64,7 @@ class Written:
         start = len(words)
         words += (forward, 0, function)
         for kind, value in zip(kinds, args, strict=True):
+            self.places.append(len(words))
             if kind == "i":
                 words.append(value)
             elif kind == "1":
@@ -77,7 +82,7 @@ class Written:
 
 
 class Calls:
-    """Lanes of calls, to be made at once by as many threads; they may be made again and again."""
+    """Lanes of calls, to be made at once by as many threads; they may be made again and again, by one thread."""
 
     def __init__(self, lanes: list[Written]) -> None:
         self.written = lanes
@@ -94,13 +99,20 @@ class Calls:
                     _make_slots()
         absent = loops.post(at, n, _at, SLOTS, int(call))
         if absent:
-            threads.call_out(_errand, absent)
+            threads.call_out(absent)
         loops.lead(at, n)
+
+
+_asked = 0
 
 
 def short(ns: float, workers: int) -> bool:
     """Whether work of so many nanoseconds of one core is for `share`'s helpers, and these may be used."""
-    return workers > 1 and LEAST_NS <= ns <= MOST_NS and not threads.in_task() and not sys.is_finalizing()
+    global _asked
+    if workers == 1 or not LEAST_NS <= ns <= MOST_NS or threads.in_task() or sys.is_finalizing():
+        return False
+    _asked += 1
+    return _asked > FIRST
 
 
 def few_parts(ns: float, workers: int) -> int:
@@ -158,11 +170,16 @@ def _machine_call(loop: Any) -> tuple[int, str, int]:
 _lock = threading.Lock()
 _memory = np.zeros((SLOTS + 2) * loops.SLOT_WORDS, np.int64)
 _at = address(_memory) + -address(_memory) % (8 * loops.SLOT_WORDS)
+_first = (_at - address(_memory)) // 8
 _used = False
 
 
-def _errand() -> None:
-    loops.serve(_at, SLOTS, SPINS)
+def _ticket() -> int:
+    return int(_memory[_first])
+
+
+def _wait(ticket: int) -> bool:
+    return _used and loops.serve(_at, SLOTS, SPINS, threading.get_native_id(), ticket)
 
 
 def _recall() -> None:
@@ -173,13 +190,19 @@ def _recall() -> None:
 def _make_slots() -> None:
     """Slots with locks of their own, in which nobody waits: those of a parent process hold its threads' places."""
     global _used
-    first = (_at - address(_memory)) // 8
-    slots = _memory[first : first + (SLOTS + 1) * loops.SLOT_WORDS].reshape(SLOTS + 1, -1)
+    slots = _memory[_first : _first + (SLOTS + 1) * loops.SLOT_WORDS].reshape(SLOTS + 1, -1)
     slots[:] = 0
     slots[1:, loops.LOCK // 8] = [held_lock() for _ in range(SLOTS)]
     loops.recall(_at, SLOTS)  # compiled now, not when a fork is about to happen
-    loops.serve.compiled(0, 0, 0)
+    loops.serve.compiled(0, 0, 0, 0, 0)
     _used = True
+
+
+def _leave() -> None:
+    """Send away those that are awake: the code that they run is about to go."""
+    global _used
+    _used = False
+    _memory[_first] += 1
 
 
 def _after_fork_in_child() -> None:
@@ -187,7 +210,7 @@ def _after_fork_in_child() -> None:
     _lock, _used = threading.Lock(), False
 
 
-threads.on_hand_out(_recall)
-atexit.register(_recall)
+threads.wait_by(_ticket, _wait, _recall)
+atexit.register(_leave)
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork_in_child)

@@ -21,7 +21,7 @@ import threading
 import time
 from _thread import allocate_lock
 from collections.abc import Callable
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from typing import Any
 
 import numpy as np
@@ -29,7 +29,7 @@ import numpy as np
 from .cores import cores, environment_limit, in_dask_task, quota_limit
 from .errors import bad_type, bad_value
 
-__all__ = ["SERIAL_NS", "call_out", "checked_workers", "in_task", "on_hand_out", "run", "worker_count"]
+__all__ = ["SERIAL_NS", "call_out", "checked_workers", "in_task", "run", "wait_by", "worker_count"]
 
 #: work that is not worth handing out to another thread, in nanoseconds
 SERIAL_NS = 150_000
@@ -134,11 +134,12 @@ class _Job:
             if self.running == 0 and self.done is not None:
                 self.done.release()
 
-    def lead(self, queue: SimpleQueue[_Job | _Errand | None], helpers: int) -> None:
+    def lead(self, queue: SimpleQueue[_Job | _Nothing | None], helpers: int) -> None:
         """The caller's part: call helpers, take a share, wait for those at work, raise what went wrong."""
         try:
             for _ in range(helpers):
                 queue.put(self)
+            _recall()
             self.share()
         except BaseException as error:
             self.stop(error)
@@ -176,24 +177,18 @@ class _Job:
         self.stop(RuntimeError("the process was forked inside a task: its child cannot finish the call"))
 
 
-class _Errand:
-    """Something that one helper does."""
-
-    __slots__ = ("do",)
-
-    def __init__(self, do: Callable[[], object]) -> None:
-        self.do = do
+class _Nothing:
+    """What a helper is called with that sleeps on the queue, but is to wait elsewhere."""
 
     def help(self, pool: _Pool) -> None:
-        if not pool.dropped:
-            self.do()
+        pass
 
 
 class _Pool:
     """Daemon threads that sleep on one queue; they outlive the call, not the process."""
 
     def __init__(self) -> None:
-        self.queue: SimpleQueue[_Job | _Errand | None] = SimpleQueue()
+        self.queue: SimpleQueue[_Job | _Nothing | None] = SimpleQueue()
         self.threads: list[threading.Thread] = []
         self.dropped = False
 
@@ -210,9 +205,8 @@ class _Pool:
     def drop(self) -> None:
         """Send the threads away and wait a moment, so that a fork meets as few threads as can be."""
         self.dropped = True
-        for each in _recalls:
-            each()
         self.queue.put(None)
+        _recall()
         deadline = time.monotonic() + _FORK_PATIENCE
         for thread in self.threads:
             if thread is not threading.current_thread():
@@ -221,8 +215,15 @@ class _Pool:
 
 def _serve(pool: _Pool) -> None:
     _local.inside = True
+    waits = True
     while True:
-        job = pool.queue.get()
+        ticket = _ticket()
+        try:
+            job = pool.queue.get(not waits)
+        except Empty:
+            waits = _wait(ticket)
+            continue
+        waits = True
         if job is None:
             pool.queue.put(None)  # for the next thread
             return
@@ -231,7 +232,9 @@ def _serve(pool: _Pool) -> None:
 
 
 _pool: _Pool | None = None
-_recalls: list[Callable[[], None]] = []
+_ticket: Callable[[], int] = int
+_wait: Callable[[int], bool] = bool
+_recall: Callable[[], object] = bool
 _lock = threading.RLock()
 
 
@@ -264,8 +267,6 @@ def run(task: Callable[[int], object], count: int, workers: int) -> None:
         return
     job = _Job(task, count)
     pool = _current_pool(helpers)
-    for each in _recalls:
-        each()
     try:
         _local.inside = True
         _local.job = job
@@ -275,19 +276,21 @@ def run(task: Callable[[int], object], count: int, workers: int) -> None:
         _local.job = None
 
 
-def call_out(errand: Callable[[], object], count: int) -> None:
-    """Have up to ``count`` helpers do an errand, each once, when they are free; nobody waits for them.
+def wait_by(ticket: Callable[[], int], wait: Callable[[int], bool], recall: Callable[[], None]) -> None:
+    """Have helpers wait for work in ``wait(ticket())`` instead of on the queue.
 
-    An errand ends soon, or when it is recalled (`on_hand_out`), and does not fail.
+    It returns True when ``recall`` is, or was, called after the ticket was taken, as happens when tasks are handed out
+    or the pool is dropped; where it returns False the helper sleeps on the queue.
     """
+    global _ticket, _wait, _recall
+    _ticket, _wait, _recall = ticket, wait, recall
+
+
+def call_out(count: int) -> None:
+    """Have ``count`` more helpers wait (see `wait_by`) when they are free; nobody waits for them."""
     pool = _current_pool(count)
     for _ in range(min(count, len(pool.threads))):
-        pool.queue.put(_Errand(errand))
-
-
-def on_hand_out(recall: Callable[[], None]) -> None:
-    """Have ``recall`` called whenever tasks are handed out, or the pool is dropped: helpers on errands are wanted."""
-    _recalls.append(recall)
+        pool.queue.put(_Nothing())
 
 
 def _current_pool(helpers: int) -> _Pool:

@@ -6,6 +6,10 @@ state   FREE, BUSY, DONE, or the address of calls that are to be made
 owner   NOBODY, PRESENT, or CALLED
 asleep  1 where the owner waits for the lock, which whoever changes that word back releases
 lock    one of CPython's (`PyThread_allocate_lock`), held
+thread  the owner's number; mask: the processors on which it may run; other: these but the caller's
+
+Linux likes to wake a thread on the processor of whoever wakes it, where it would have to wait for its caller or, awake,
+keep it from working: there a caller sends a sleeper to the others before it wakes it.
 
 Who has work puts the address of its calls into a free slot, does its own part, and takes back what nobody has begun.
 Only whoever swaps the address for another state may make the calls, so they are made once.
@@ -18,6 +22,7 @@ An array takes its address and its shape, a float the bits of its value.
 """
 
 import platform
+import sys
 
 import numpy as np
 from llvmlite import ir
@@ -33,9 +38,11 @@ __all__ = ["LOCK", "SLOT_WORDS", "forward", "lead", "post", "recall", "serve"]
 
 FREE, BUSY, DONE = 0, 1, 2
 NOBODY, PRESENT, CALLED = 0, 1, 2
-#: words from a slot to the next, each on cache lines of its own; before the first stands whether to leave them all
-SLOT_WORDS = 16
-SLOT, OWNER, ASLEEP, LOCK = 8 * SLOT_WORDS, 8, 16, 24
+#: words from a slot to the next, each on cache lines of its own; before the first: how often threads were recalled
+SLOT_WORDS = 64
+SLOT, OWNER, ASLEEP, LOCK, THREAD, MASK, OTHER = 8 * SLOT_WORDS, 8, 16, 24, 32, 128, 256
+#: bytes of a set of processors
+MASK_BYTES = 128
 
 #: `forward`'s constant: the dtype of each argument, of an array in a tuple of its own, as often as it has dimensions
 SHAPE = ()
@@ -115,6 +122,67 @@ def wake(typingctx, lock):
     return types.void(types.int64), codegen
 
 
+@helper
+def word(address, index):
+    return fetch(address + 8 * index, np.int64)
+
+
+def _system_call(builder, name, *values):
+    """The result of a function of Linux's, whose arguments are 32-bit numbers, sizes and addresses; else -1."""
+    if sys.platform != "linux":
+        return I32(-1)
+    function = cgutils.get_or_insert_function(builder.module, ir.FunctionType(I32, [v.type for v in values]), name)
+    return builder.call(function, values)
+
+
+@intrinsic
+def processor(typingctx):
+    """The processor that the caller runs on; -1 where that is not told."""
+
+    def codegen(context, builder, sig, args):
+        return builder.sext(_system_call(builder, "sched_getcpu"), I64)
+
+    return types.int64(), codegen
+
+
+@intrinsic
+def allowed(typingctx, mask):
+    """Write the set of processors that the caller may run on."""
+
+    def codegen(context, builder, sig, args):
+        _system_call(builder, "sched_getaffinity", I32(0), I64(MASK_BYTES), args[0])
+        return context.get_dummy_value()
+
+    return types.void(types.int64), codegen
+
+
+@intrinsic
+def allow(typingctx, thread, mask):
+    """Let a thread (0: the caller) run on a set of processors only."""
+
+    def codegen(context, builder, sig, args):
+        _system_call(builder, "sched_setaffinity", builder.trunc(args[0], I32), I64(MASK_BYTES), args[1])
+        return context.get_dummy_value()
+
+    return types.void(types.int64, types.int64), codegen
+
+
+@helper
+def elsewhere(slot):
+    """Send the sleeping owner of a slot to processors other than the caller's, if it may run on any."""
+    here = processor()
+    if 0 <= here < 8 * MASK_BYTES:
+        some = False
+        for k in range(MASK_BYTES // 8):
+            bits = word(slot + MASK, k)
+            if here // 64 == k:
+                bits &= ~(1 << (here % 64))
+            told(slot + OTHER + 8 * k, bits)
+            some = some or bits != 0
+        if some:
+            allow(word(slot + THREAD, 0), slot + OTHER)
+
+
 @intrinsic
 def forwarded(typingctx, function, words, shape):
     """Call the compiled loop at an address with arguments of the dtypes in ``shape``, read from words."""
@@ -166,11 +234,6 @@ def forward(function, words):
 
 
 @helper
-def word(address, index):
-    return fetch(address + 8 * index, np.int64)
-
-
-@helper
 def make(calls):
     """Make the calls of a table."""
     while True:
@@ -182,15 +245,19 @@ def make(calls):
 
 
 @loop
-def serve(slots, count, spins):
-    """Wait in one of ``count`` slots for calls and make them, until recalled; awake for ``spins`` looks after each."""
+def serve(slots, count, spins, thread, ticket):
+    """Wait in one of ``count`` slots for calls and make them, awake for ``spins`` looks after each.
+
+    True when somebody is recalled, which changes the word at ``slots`` from ``ticket``; False where no slot is free.
+    """
     mine = 0
     for wanted in (CALLED, NOBODY):
         for k in range(count):
             if mine == 0 and swapped(slots + SLOT * (k + 1) + OWNER, wanted, PRESENT):
                 mine = slots + SLOT * (k + 1)
     if mine == 0:
-        return
+        return False
+    told(mine + THREAD, thread)
     idle = 0
     while True:
         calls = seen(mine)
@@ -198,21 +265,23 @@ def serve(slots, count, spins):
             make(calls)
             told(mine, DONE)
             idle = 0
-        elif seen(slots) == 0:
+        elif seen(slots) == ticket:
             idle += 1
             if idle < spins:
                 pause()
                 continue
             idle = 0
+            allowed(mine + MASK)
             told(mine + ASLEEP, 1)
             # what came since the last look finds nobody asleep, or has begun to wake somebody
-            if (seen(mine) <= DONE and seen(slots) == 0) or not swapped(mine + ASLEEP, 1, 0):
+            if (seen(mine) <= DONE and seen(slots) == ticket) or not swapped(mine + ASLEEP, 1, 0):
                 sleep(word(mine + LOCK, 0))
+                allow(0, mine + MASK)
         else:
             told(mine + OWNER, NOBODY)
             # calls that came while it left: whoever put them there may still have seen an owner
             if seen(mine) <= DONE or not swapped(mine + OWNER, NOBODY, PRESENT):
-                return
+                return True
             idle = 0
 
 
@@ -223,7 +292,6 @@ def post(lanes, n, slots, count, call):
     lanes: a table of the address of each lane's calls, and of its slot, which is written here (0: none).
     call: whether threads that sleep, or wait nowhere, may be called.
     """
-    told(slots, 0)
     absent = 0
     for k in range(1, n):
         calls = word(lanes, 2 * k)
@@ -237,6 +305,7 @@ def post(lanes, n, slots, count, call):
                     mine = at
         if mine and call:
             if swapped(mine + ASLEEP, 1, 0):
+                elsewhere(mine)
                 wake(word(mine + LOCK, 0))
             elif swapped(mine + OWNER, NOBODY, CALLED):
                 absent += 1
@@ -264,8 +333,12 @@ def lead(lanes, n):
 @loop
 def recall(slots, count):
     """Send away the threads that wait."""
-    told(slots, 1)
+    while True:
+        ticket = seen(slots)
+        if swapped(slots, ticket, ticket + 1):
+            break
     for s in range(count):
         at = slots + SLOT * (s + 1)
         if swapped(at + ASLEEP, 1, 0):
+            elsewhere(at)
             wake(word(at + LOCK, 0))
