@@ -2,6 +2,7 @@
 
     python bench/update_readme.py                              from the committed results
     python bench/update_readme.py --measure --threads 1        measure first (an otherwise idle machine, minutes)
+    python bench/update_readme.py --measure --size 256x256     another size: its table is folded below the largest
 
 Each part stands between ``<!-- NAME: begin -->`` and ``<!-- NAME: end -->``; a test holds that it is up to date.
 """
@@ -11,6 +12,7 @@ from __future__ import annotations
 import argparse
 import importlib
 import json
+import math
 import re
 import sys
 from pathlib import Path
@@ -26,12 +28,20 @@ GPU_RESULTS = ROOT / "bench" / "gpu_results"
 
 
 def benchmark_table() -> str:
-    """One table for each committed result, in the order of their names."""
-    stored = sorted(RESULTS.glob("*.json"))
-    if not stored:
+    """The committed results: those of the largest size in full, below them the others, folded."""
+    tables = [measure.Table.from_json(path.read_text(encoding="utf-8")) for path in RESULTS.glob("*.json")]
+    if not tables:
         return "Not measured yet: `python bench/update_readme.py --measure` on an idle machine fills this table."
-    tables = [measure.Table.from_json(path.read_text(encoding="utf-8")) for path in stored]
-    return "\n\n".join(table.markdown() for table in tables)
+    tables.sort(key=lambda table: (-math.prod(table.size), table.size, table.threads))
+    return "\n\n".join(t.markdown() if t.size == tables[0].size else _folded(t) for t in tables)
+
+
+def _folded(table: measure.Table) -> str:
+    height, width = table.size
+    line = f"{height} x {width}, {table.threads} thread{'s' * (table.threads > 1)}: geometric mean "
+    timed = [(peer, s) for peer, s in table.summary().items() if s["rows"]]
+    line += ", ".join(f"{s['geometric_mean']:.2f}x of {peer} ({len(s['lost'])} lost)" for peer, s in timed)
+    return f"<details>\n<summary>{line}</summary>\n\n{table.markdown()}\n\n</details>"
 
 
 def explained() -> str:

@@ -10,7 +10,7 @@ import pytest
 
 from fastconv import measure
 from fastconv.measure import peers as peer_calls
-from fastconv.measure import timing
+from fastconv.measure import turns
 
 SIZE = (75, 98)
 
@@ -79,15 +79,15 @@ def test_table_text_and_json() -> None:
 
 def test_turns_alternate() -> None:
     order: list[str] = []
-    ours, theirs = timing.time_in_turn(lambda: order.append("a"), lambda: order.append("b"), repeat=3)
+    ours, theirs = turns.time_in_turn(lambda: order.append("a"), lambda: order.append("b"), repeat=3)
     assert len(ours) == len(theirs) == 3
     runs = [letter for before, letter in zip(["", *order], order, strict=False) if letter != before]
     assert runs == list("abababab")  # one call each to size the groups, then three rounds
 
 
 def test_no_repeat_past_the_budget(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(timing, "BUDGET_S", 0.0)
-    ours, _ = timing.time_in_turn(lambda: None, lambda: None, repeat=50)
+    monkeypatch.setattr(turns, "BUDGET_S", 0.0)
+    ours, _ = turns.time_in_turn(lambda: None, lambda: None, repeat=50)
     assert len(ours) == 2
 
 

@@ -10,6 +10,7 @@ from types import ModuleType
 
 import pytest
 
+from fastconv import measure
 from fastconv.core.border import ALIASES, MODES
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -53,6 +54,28 @@ def test_examples_run() -> None:
 def test_generated_parts_are_up_to_date() -> None:
     script = load(ROOT / "bench" / "update_readme.py")
     assert script.filled(README) == README, "run python bench/update_readme.py"
+
+
+def test_tables_of_smaller_sizes_are_folded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    script = load(ROOT / "bench" / "update_readme.py")
+    monkeypatch.setattr(script, "RESULTS", tmp_path)
+    assert "Not measured yet" in script.benchmark_table()
+    rows = (measure.Result("a row", "direct", (measure.Measured("scipy", True, 0.0, 1.0, [1.0], [3.0]),)),)
+    for size, threads in (((256, 256), 1), ((1081, 1923), 1), ((2048, 2048), 2), ((2048, 2048), 1)):
+        table = measure.Table(rows, size, threads, 1, ("scipy",), measure.machine())
+        (tmp_path / f"{size[0]}x{size[1]}-threads{threads}.json").write_text(table.to_json(), encoding="utf-8")
+    text = script.benchmark_table()
+    open_part, *folded = text.split("<details>")
+    assert re.findall(r"^\d+ x \d+, \d thread", open_part, re.MULTILINE) == [
+        "2048 x 2048, 1 thread",
+        "2048 x 2048, 2 thread",
+    ]
+    summaries = [re.findall("<summary>(.*)</summary>", part) for part in folded]
+    assert summaries == [
+        ["1081 x 1923, 1 thread: geometric mean 3.00x of scipy (0 lost)"],
+        ["256 x 256, 1 thread: geometric mean 3.00x of scipy (0 lost)"],
+    ]
+    assert all(part.count("| a row |") == part.count("</details>") == 1 for part in folded)
 
 
 def test_links_lead_somewhere() -> None:

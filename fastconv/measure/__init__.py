@@ -7,22 +7,27 @@ True
 
 from __future__ import annotations
 
+from .limits import multiply_adds
 from .peers import PEERS, installed, ours, peer_threads, scale_of
 from .rows import MODE, ROWS, Row, select
-from .table import Measured, Result, Table, machine
-from .timing import difference, run_table, time_in_turn
+from .table import Limit, Measured, Result, Table, machine
+from .timing import difference, run_table
+from .turns import in_turn, time_in_turn
 
 __all__ = [
     "MODE",
     "PEERS",
     "ROWS",
+    "Limit",
     "Measured",
     "Result",
     "Row",
     "Table",
     "difference",
+    "in_turn",
     "installed",
     "machine",
+    "multiply_adds",
     "ours",
     "peer_threads",
     "run_table",

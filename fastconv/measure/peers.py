@@ -14,7 +14,10 @@ from typing import Any
 
 import numpy as np
 
+from fastconv import kernels
+
 from .rows import MODE, Row
+from .turns import in_turn
 
 __all__ = ["PEERS", "Call", "installed", "ours", "peer_threads", "peer_version", "scale_of"]
 
@@ -28,7 +31,7 @@ def ours(row: Row, image: np.ndarray, workers: int | None = 1) -> Call:
 
     function = getattr(filters, row.operator)
     options: dict[str, Any] = dict(row.arguments)
-    leading = [options.pop(name) for name in ("kernel", "sigma", "size") if name in options]
+    leading = [options.pop(name) for name in ("kernel", "taps", "sigma", "size") if name in options]
     options |= {"mode": MODE, "dtype": row.out, "workers": workers, "out": np.empty(image.shape, row.out)}
     if row.layout == "colour":
         options["channel_axis"] = -1
@@ -49,27 +52,36 @@ def _scipy(row: Row, image: np.ndarray) -> Call | None:
     from scipy import ndimage as ndi
 
     out = np.empty(image.shape, row.out)
-    arguments = row.arguments
-    spatial = (1.0, 1.0, 0.0) if row.layout == "colour" else 1.0
+    arguments, colour = row.arguments, row.layout == "colour"
+
+    def lines(dtype: str, *passes: tuple[Any, int]) -> Call:
+        between = np.empty(image.shape, dtype)
+        (first, one), (second, other) = passes
+
+        def both() -> np.ndarray:
+            ndi.correlate1d(image, first, one, mode=MODE, output=between)
+            ndi.correlate1d(between, second, other, mode=MODE, output=out)
+            return out
+
+        return both
+
     if row.operator == "gaussian":
-        sigma = np.multiply(spatial, arguments["sigma"])
+        sigma = np.multiply((1.0, 1.0, 0.0) if colour else 1.0, arguments["sigma"])
         return lambda: ndi.gaussian_filter(image, sigma, mode=MODE, output=out)
     if row.operator == "box":
-        return lambda: ndi.uniform_filter(image, arguments["size"], mode=MODE, output=out)
-    if row.operator == "sobel":
+        size = (arguments["size"],) * 2 + (1,) if colour else arguments["size"]
+        return lambda: ndi.uniform_filter(image, size, mode=MODE, output=out)
+    if row.operator == "sobel" and not colour:
         return lambda: ndi.sobel(image, arguments["axis"], mode=MODE, output=out)
     if row.operator == "laplace":
         return lambda: ndi.laplace(image, mode=MODE, output=out)
-    if row.operator == "scharr":  # not a function of SciPy: its own two passes, as its sobel is written
-        axis, between = arguments["axis"], np.empty(image.shape, row.out)
-
-        def scharr() -> np.ndarray:
-            ndi.correlate1d(image, [-1, 0, 1], axis, mode=MODE, output=between)
-            ndi.correlate1d(between, [3, 10, 3], 1 - axis, mode=MODE, output=out)
-            return out
-
-        return scharr
-    kernel = _stuffed(row)
+    if row.operator in ("sobel", "scharr"):  # SciPy has no scharr, and its sobel smooths across colours
+        axis, smooth = arguments["axis"], {"sobel": [1, 2, 1], "scharr": [3, 10, 3]}[row.operator]
+        return lines(row.out, ([-1, 0, 1], axis), (smooth, 1 - axis))
+    if row.operator == "correlate_separable":
+        down, along = arguments["taps"]
+        return lines("float32" if np.dtype(row.out).itemsize < 8 else "float64", (down, 0), (along, 1))
+    kernel = _stuffed(row)[..., None] if colour else _stuffed(row)
     return lambda: ndi.correlate(image, kernel, mode=MODE, output=out)
 
 
@@ -86,21 +98,40 @@ def _opencv(row: Row, image: np.ndarray) -> Call | None:
         "uint16": cv2.CV_16U,
     }
     out, ddepth, border = np.empty(image.shape, row.out), depth[row.out], cv2.BORDER_REFLECT_101
+    sums: Any = np.float64 if row.out == "float64" else np.float32
+    window: Any = _stuffed(row).astype(sums)
+
+    def lines(down: np.ndarray, along: np.ndarray) -> Call:
+        y, x = np.asarray(down, sums), np.asarray(along, sums)
+        return lambda: cv2.sepFilter2D(image, ddepth, x, y, dst=out, borderType=border)
+
     if row.operator == "gaussian":
-        sigma = row.arguments["sigma"]
-        size = len(row.kernel)
+        sigma, size = row.arguments["sigma"], len(window)
+        if row.dtype != row.out:  # GaussianBlur keeps the image's dtype
+            taps = kernels.gaussian(sigma, ndim=1)
+            return lines(taps, taps)
         return lambda: cv2.GaussianBlur(image, (size, size), sigma, dst=out, borderType=border)
     if row.operator == "box":
         size = row.arguments["size"]
         return lambda: cv2.blur(image, (size, size), dst=out, borderType=border)
-    if row.operator == "sobel":
-        return lambda: cv2.Sobel(image, ddepth, 1, 0, dst=out, borderType=border)
-    if row.operator == "scharr":
-        return lambda: cv2.Scharr(image, ddepth, 1, 0, dst=out, borderType=border)
     if row.operator == "laplace":
         return lambda: cv2.Laplacian(image, ddepth, dst=out, ksize=1, borderType=border)
-    kernel = _stuffed(row).astype(np.float32)
-    return lambda: cv2.filter2D(image, ddepth, kernel, dst=out, borderType=border)
+    if row.operator in ("sobel", "scharr"):
+        dx = row.arguments["axis"]
+        function: Any = {"sobel": cv2.Sobel, "scharr": cv2.Scharr}[row.operator]
+        return lambda: function(image, ddepth, dx, 1 - dx, dst=out, borderType=border)
+    dense: Call = lambda: cv2.filter2D(image, ddepth, window, dst=out, borderType=border)  # noqa: E731
+    if row.operator == "correlate_separable":  # two passes of few taps may take longer than one of their product
+        return _quicker(dense, lines(*row.arguments["taps"]))
+    return dense
+
+
+def _quicker(*calls: Call) -> Call:
+    """The call that takes least: a peer that has two ways is asked for the better one."""
+    for call in calls:
+        call()
+    times = in_turn(calls, 3)
+    return calls[min(range(len(calls)), key=lambda i: min(times[i]))]
 
 
 def _skimage(row: Row, image: np.ndarray) -> Call | None:
@@ -108,6 +139,8 @@ def _skimage(row: Row, image: np.ndarray) -> Call | None:
     from skimage import filters
 
     if row.dtype != row.out or np.dtype(row.dtype).kind != "f":
+        return None
+    if row.layout == "colour" and row.operator != "gaussian":  # its derivatives smooth across colours
         return None
     if row.operator in ("sobel", "scharr"):
         function = getattr(filters, row.operator)
@@ -125,7 +158,7 @@ def _torch(row: Row, image: np.ndarray) -> Call | None:
     import torch
     from torch.nn.functional import conv2d, pad
 
-    if row.operator != "correlate" or row.out != "float32" or len(row.kernel) > 15:
+    if row.operator != "correlate" or {row.dtype, row.out} != {"float32"} or len(row.kernel) > 15:
         return None
     step = row.arguments.get("dilation", 1)
     weight = torch.from_numpy(row.kernel.astype(np.float32))[None, None]

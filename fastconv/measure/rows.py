@@ -61,6 +61,8 @@ class Row:
         ndim = 3 if self.layout == "volume" else 2
         if self.operator == "correlate":
             return np.asarray(given["kernel"])
+        if self.operator == "correlate_separable":
+            return np.multiply.outer(*given["taps"])
         if self.operator == "gaussian":
             return kernels.gaussian(given["sigma"], ndim=ndim)
         if self.operator == "box":
@@ -84,7 +86,7 @@ class Row:
 
 #: SciPy stores both passes of an integer result, truncated; OpenCV's fixed-point Gaussian is up to two levels off
 _TWO_PASSES = {"scipy": 2, "opencv": 2}
-_BOX = {"scipy": 2}
+_TRUNCATED_TWICE = {"scipy": 2}
 _EXACT = {"scipy": 0, "opencv": 0}
 
 
@@ -94,48 +96,104 @@ def _dense(size: int) -> np.ndarray:
     return kernel / kernel.sum()
 
 
+def _uneven(down: int, along: int) -> tuple[np.ndarray, np.ndarray]:
+    """Taps without symmetry that sum to 1, of lengths that may be even."""
+    random = np.random.default_rng(10 * down + along)
+    return tuple(t / t.sum() for t in (0.2 + random.random(n) for n in (down, along)))
+
+
 def _rows() -> list[Row]:
-    f32, u8 = "float32", "uint8"
-    axis = {"axis": 1}
-    rows = [
-        Row("sobel x, float32", "sobel", axis, f32, f32),
-        Row("sobel x, uint8 -> float32", "sobel", axis, u8, f32),
-        Row("sobel x, uint8 -> int16", "sobel", axis, u8, "int16", steps=_EXACT),
-        Row("scharr x, float32", "scharr", axis, f32, f32),
-        Row("scharr x, uint8 -> int16", "scharr", axis, u8, "int16", steps=_EXACT),
+    return [*_derivatives(), *_gaussians(), *_boxes(), *_separable(), *_windows()]
+
+
+def _derivatives() -> list[Row]:
+    f32, u8, i16 = "float32", "uint8", "int16"
+    x, y = {"axis": 1}, {"axis": 0}
+    return [
+        Row("sobel x, float32", "sobel", x, f32, f32),
+        Row("sobel x, uint8 -> float32", "sobel", x, u8, f32),
+        Row("sobel x, uint8 -> int16", "sobel", x, u8, i16, steps=_EXACT),
+        Row("sobel x, uint16 -> float32", "sobel", x, "uint16", f32),
+        Row("sobel x, float64", "sobel", x, "float64", "float64"),
+        Row("sobel x, RGB float32", "sobel", x, f32, f32, "colour"),
+        Row("sobel y, float32", "sobel", y, f32, f32),
+        Row("sobel y, uint8 -> float32", "sobel", y, u8, f32),
+        Row("sobel y, uint8 -> int16", "sobel", y, u8, i16, steps=_EXACT),
+        Row("scharr x, float32", "scharr", x, f32, f32),
+        Row("scharr x, uint8 -> int16", "scharr", x, u8, i16, steps=_EXACT),
         Row("laplace, float32", "laplace", {}, f32, f32),
-        Row("laplace, uint8 -> int16", "laplace", {}, u8, "int16", steps=_EXACT),
+        Row("laplace, uint8 -> int16", "laplace", {}, u8, i16, steps=_EXACT),
     ]
-    rows += [
+
+
+def _gaussians() -> list[Row]:
+    f32, u8, u16 = "float32", "uint8", "uint16"
+    one, three = {"sigma": 1.0}, {"sigma": 3.0}
+    rows = [
         Row(f"gaussian {sigma:g}, {dtype}", "gaussian", {"sigma": sigma}, dtype, dtype, steps=_TWO_PASSES)
-        for sigma in (1.0, 3.0, 10.0)
+        for sigma in (0.7, 1.0, 2.0, 3.0, 5.0, 10.0, 15.0)
         for dtype in (f32, u8)
     ]
     rows += [
-        Row(f"box {size}, {dtype}", "box", {"size": size}, dtype, dtype, steps=_BOX)
-        for size in (3, 15, 63)
-        for dtype in (f32, u8)
-    ]
-    rows += [
-        Row(f"dense {size}x{size}, {dtype}", "correlate", {"kernel": _dense(size)}, dtype, dtype)
-        for size in (3, 5, 7, 15, 31)
-        for dtype in (f32, u8)
-    ]
-    rows += [
-        Row(f"dilated 3x3 d{step}, {dtype}", "correlate", {"kernel": _dense(3), "dilation": step}, dtype, dtype)
-        for step in (2, 4)
-        for dtype in (f32, u8)
-    ]
-    one = {"sigma": 1.0}
-    rows += [
+        Row("gaussian 1, uint8 -> float32", "gaussian", one, u8, f32),
+        Row("gaussian 3, uint8 -> float32", "gaussian", three, u8, f32),
+        Row("gaussian 1, uint8 -> int16", "gaussian", one, u8, "int16", steps=_TRUNCATED_TWICE),
         Row("gaussian 1, RGB float32", "gaussian", one, f32, f32, "colour"),
         Row("gaussian 1, RGB uint8", "gaussian", one, u8, u8, "colour", _TWO_PASSES),
         Row("gaussian 1, float64", "gaussian", one, "float64", "float64"),
-        Row("gaussian 1, uint16", "gaussian", one, "uint16", "uint16", steps=_TWO_PASSES),
-        Row("gaussian 3, uint16", "gaussian", {"sigma": 3.0}, "uint16", "uint16", steps=_TWO_PASSES),
+        Row("gaussian 1, uint16", "gaussian", one, u16, u16, steps=_TWO_PASSES),
+        Row("gaussian 3, uint16", "gaussian", three, u16, u16, steps=_TWO_PASSES),
         Row("gaussian 1, volume float32", "gaussian", one, f32, f32, "volume"),
     ]
     return rows
+
+
+def _boxes() -> list[Row]:
+    f32, u8, u16 = "float32", "uint8", "uint16"
+    three, fifteen = {"size": 3}, {"size": 15}
+    rows = [
+        Row(f"box {size}, {dtype}", "box", {"size": size}, dtype, dtype, steps=_TRUNCATED_TWICE)
+        for size in (3, 7, 15, 31, 63)
+        for dtype in (f32, u8)
+    ]
+    rows += [
+        Row("box 15, uint16", "box", fifteen, u16, u16, steps=_TRUNCATED_TWICE),
+        Row("box 15, float64", "box", fifteen, "float64", "float64"),
+        Row("box 3, RGB float32", "box", three, f32, f32, "colour"),
+        Row("box 3, RGB uint8", "box", three, u8, u8, "colour", steps=_TRUNCATED_TWICE),
+    ]
+    return rows
+
+
+def _separable() -> list[Row]:
+    return [
+        Row(f"separable {down}x{along}, {dtype}", "correlate_separable", {"taps": _uneven(down, along)}, dtype, dtype)
+        for down, along in ((4, 4), (3, 9), (2, 6))
+        for dtype in ("float32", "uint8")
+    ]
+
+
+def _windows() -> list[Row]:
+    f32, u8 = "float32", "uint8"
+    three, seven = {"kernel": _dense(3)}, {"kernel": _dense(7)}
+    rows = [
+        Row(f"dense {size}x{size}, {dtype}", "correlate", {"kernel": _dense(size)}, dtype, dtype)
+        for size in (3, 5, 7, 9, 11, 15, 21, 31)
+        for dtype in (f32, u8)
+    ]
+    rows += [
+        Row("dense 3x3, uint8 -> float32", "correlate", three, u8, f32),
+        Row("dense 7x7, uint8 -> float32", "correlate", seven, u8, f32),
+        Row("dense 3x3, uint8 -> int16", "correlate", three, u8, "int16"),
+        Row("dense 3x3, float64", "correlate", three, "float64", "float64"),
+        Row("dense 3x3, RGB uint8", "correlate", three, u8, u8, "colour"),
+    ]
+    rows += [
+        Row(f"dilated 3x3 d{step}, {dtype}", "correlate", three | {"dilation": step}, dtype, dtype)
+        for step in (2, 4)
+        for dtype in (f32, u8)
+    ]
+    return [*rows, Row("dilated 5x5 d2, float32", "correlate", {"kernel": _dense(5), "dilation": 2}, f32, f32)]
 
 
 #: every row of the table, in the order it is printed

@@ -10,12 +10,12 @@ from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from math import inf, isfinite
 from pathlib import Path
-from statistics import geometric_mean, median
+from statistics import fmean, geometric_mean, median
 from typing import Any
 
 from .peers import peer_version
 
-__all__ = ["Measured", "Result", "Table", "machine"]
+__all__ = ["Limit", "Measured", "Result", "Table", "machine"]
 
 LOSS = "<"
 
@@ -38,17 +38,39 @@ class Measured:
 
 
 @dataclass(frozen=True)
+class Limit:
+    """What the machine allows at most, see `limits`: milliseconds of our call, a copy, our plan's multiply-adds."""
+
+    ours: list[float] | tuple[float, ...]
+    memory: list[float] | tuple[float, ...]
+    arithmetic: list[float] | tuple[float, ...]
+
+    @property
+    def bound(self) -> str:
+        """What takes longer at the least: "memory" or "arithmetic"."""
+        return "memory" if min(self.memory) >= min(self.arithmetic) else "arithmetic"
+
+    @property
+    def fraction(self) -> float:
+        """The limit's time over ours: 1 cannot be bettered."""
+        return max(min(self.memory), min(self.arithmetic)) / min(self.ours)
+
+
+@dataclass(frozen=True)
 class Result:
-    """One row: the method of our plan and what each peer took."""
+    """One row: the method of our plan, what each peer took, and what the machine allows."""
 
     name: str
     method: str
     measured: tuple[Measured, ...]
+    limit: Limit | None = None
 
     @property
     def ours(self) -> float | None:
         """Our least time, in milliseconds."""
         times = [t for m in self.measured for t in m.ours]
+        if not self.measured and self.limit is not None:  # no peer does this row
+            times = list(self.limit.ours)
         return min(times) if times else None
 
     def against(self, peer: str) -> Measured | None:
@@ -111,8 +133,20 @@ class Table:
             }
         return found
 
+    def limits(self) -> dict[str, dict[str, Any]]:
+        """For "memory" and "arithmetic": rows that it bounds, least and mean fraction of the limit, the least's row."""
+        found = {}
+        for bound in ("memory", "arithmetic"):
+            rows = {r.name: r.limit.fraction for r in self.results if r.limit is not None and r.limit.bound == bound}
+            if rows:
+                least = min(rows, key=lambda name: rows[name])
+                mean = fmean(rows.values())
+                found[bound] = {"rows": len(rows), "mean": mean, "least": rows[least], "least_row": least}
+        return found
+
     def _cells(self, result: Result) -> list[str]:
         cells = [result.name, result.method, "-" if result.ours is None else f"{result.ours:.3g}"]
+        cells.append("" if result.limit is None else f"{result.limit.fraction:.2f} {result.limit.bound}")
         for peer in self.peers:
             m = result.against(peer)
             if m is None:
@@ -124,7 +158,13 @@ class Table:
         return cells
 
     def _header(self) -> list[str]:
-        return ["filter", "method", "fastconv ms", *(word for p in self.peers for word in (f"{p} ms", "ratio"))]
+        return [
+            "filter",
+            "method",
+            "fastconv ms",
+            "of limit",
+            *(word for p in self.peers for word in (f"{p} ms", "ratio")),
+        ]
 
     def heading(self) -> str:
         """One line on the conditions: size, threads, processor, versions."""
@@ -133,7 +173,7 @@ class Table:
         return f"{self.size[0]} x {self.size[1]}, {threads}, {self.machine['cpu']}; {words}; {self.machine['date']}"
 
     def closing(self) -> list[str]:
-        """One line for each peer: geometric mean, worst row, losses, answers that differ."""
+        """A line for each peer (geometric mean, worst row, losses, answers that differ) and for each limit."""
         lines = []
         for peer, s in self.summary().items():
             if s["rows"]:
@@ -144,13 +184,16 @@ class Table:
             if s["differ"]:
                 text += f"; answers differ: {', '.join(s['differ'])}"
             lines.append(text)
+        for bound, s in self.limits().items():
+            text = f"{bound} bounds {s['rows']} row{'s' * (s['rows'] > 1)}: of its limit mean {s['mean']:.2f}, "
+            lines.append(text + f"least {s['least']:.2f} ({s['least_row']})")
         return lines
 
     def text(self) -> str:
         """The table for a terminal: least times, ratio of theirs to ours, "<" where we lose."""
         grid = [self._header(), *(self._cells(r) for r in self.results)]
         for line in grid:  # room for the mark behind every ratio, so that the figures stay in line
-            line[4::2] = [cell if cell.endswith(LOSS) else f"{cell}  " for cell in line[4::2]]
+            line[5::2] = [cell if cell.endswith(LOSS) else f"{cell}  " for cell in line[5::2]]
         widths = [max(len(cell) for cell in column) for column in zip(*grid, strict=True)]
         body = [
             [cell.ljust(w) if i < 2 else cell.rjust(w) for i, (cell, w) in enumerate(zip(line, widths, strict=True))]
@@ -180,7 +223,10 @@ class Table:
                     entry[f"{side}_min"] = min(times) if times else None
                     entry[f"{side}_median"] = median(times) if times else None
                 measured.append(entry)
-            rows.append({"name": result.name, "method": result.method, "measured": measured})
+            row: dict[str, Any] = {"name": result.name, "method": result.method, "measured": measured}
+            if (limit := result.limit) is not None:
+                row["limit"] = asdict(limit) | {"bound": limit.bound, "fraction": limit.fraction}
+            rows.append(row)
         whole = {
             "machine": self.machine,
             "size": list(self.size),
@@ -189,19 +235,26 @@ class Table:
             "peers": list(self.peers),
             "rows": rows,
             "summary": self.summary(),
+            "limits": self.limits(),
         }
         return json.dumps(whole, indent=1) + "\n"
 
     @classmethod
     def from_json(cls, text: str) -> Table:
-        """The table that `to_json` wrote."""
+        """The table that `to_json` wrote; one from before limits were measured has none."""
         whole = json.loads(text)
-        for m in (m for row in whole["rows"] for m in row["measured"] if m["difference"] is None):
-            m["difference"] = inf
-        fields = ("peer", "equal", "difference", "allowed", "ours", "theirs")
         results = tuple(
-            Result(row["name"], row["method"], tuple(Measured(*(m[f] for f in fields)) for m in row["measured"]))
+            Result(row["name"], row["method"], tuple(map(_measured, row["measured"])), _limit(row.get("limit")))
             for row in whole["rows"]
         )
         size = (whole["size"][0], whole["size"][1])
         return cls(results, size, whole["threads"], whole["repeat"], tuple(whole["peers"]), whole["machine"])
+
+
+def _measured(entry: dict[str, Any]) -> Measured:
+    gap = inf if entry["difference"] is None else entry["difference"]
+    return Measured(entry["peer"], entry["equal"], gap, entry["allowed"], entry["ours"], entry["theirs"])
+
+
+def _limit(entry: dict[str, Any] | None) -> Limit | None:
+    return None if entry is None else Limit(entry["ours"], entry["memory"], entry["arithmetic"])

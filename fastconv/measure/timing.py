@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from fastconv.core.errors import bad_type, bad_value
+from fastconv.core.ir import Plan
+from fastconv.engine import watch
 
+from .limits import measure_limit
 from .peers import PEERS, Call, installed, ours, peer_threads, scale_of
-from .rows import MODE, ROWS, Row, select
+from .rows import ROWS, Row, select
 from .table import Measured, Result, Table, machine
+from .turns import time_in_turn
 
-__all__ = ["difference", "run_table", "time_in_turn"]
-
-#: a pair of calls stops being repeated after this long (never before the second round)
-BUDGET_S = 10.0
-#: short calls are timed in groups that take at least this long
-GROUP_NS = 500_000
+__all__ = ["difference", "run_table"]
 
 
 def difference(result: np.ndarray, peer: np.ndarray, scale: float = 1.0) -> float:
@@ -34,35 +32,6 @@ def difference(result: np.ndarray, peer: np.ndarray, scale: float = 1.0) -> floa
     return worst if np.isfinite(worst) else float("inf")
 
 
-def time_in_turn(
-    first: Callable[[], object], second: Callable[[], object], repeat: int
-) -> tuple[list[float], list[float]]:
-    """Milliseconds a call, ``repeat`` times for each of two calls, the one after the other.
-
-    Taking turns lets a drift of the machine's clock or load fall on both.  Both must have been called once before.
-    """
-    if repeat < 1:
-        raise bad_value("repeat", repeat, "a positive integer")
-    counts = [_group(call) for call in (first, second)]
-    times: tuple[list[float], list[float]] = ([], [])
-    started = time.perf_counter()
-    for done in range(repeat):
-        if done >= 2 and time.perf_counter() - started > BUDGET_S:
-            break
-        for call, count, into in zip((first, second), counts, times, strict=True):
-            begin = time.perf_counter_ns()
-            for _ in range(count):
-                call()
-            into.append((time.perf_counter_ns() - begin) / count / 1e6)
-    return times
-
-
-def _group(call: Callable[[], object]) -> int:
-    begin = time.perf_counter_ns()
-    call()
-    return max(1, GROUP_NS // max(1, time.perf_counter_ns() - begin))
-
-
 def _measure(row: Row, image: np.ndarray, mine: Call, theirs: Call, peer: str, repeat: int) -> Measured:
     allowed = row.allowed(peer, image)
     gap = difference(mine(), theirs(), scale_of(row, peer))
@@ -72,15 +41,11 @@ def _measure(row: Row, image: np.ndarray, mine: Call, theirs: Call, peer: str, r
     return Measured(peer, True, gap, allowed, own, other)
 
 
-def _method(row: Row, image: np.ndarray) -> str:
-    from fastconv.engine import explain
-
-    options: dict[str, object] = {"mode": MODE, "dtype": row.out}
-    if row.layout == "colour":
-        options["channel_axis"] = -1
-    elif row.layout == "volume":
-        options["axes"] = (0, 1, 2)
-    return explain(image, row.kernel, dilation=row.arguments.get("dilation", 1), **options).method
+def _plans(mine: Call) -> tuple[Plan, ...]:
+    """The plans that our own call follows."""
+    with watch() as calls:
+        mine()
+    return tuple(plan for plans in calls for plan in plans)
 
 
 def _rows(rows: Sequence[Row | str] | None) -> tuple[Row, ...]:
@@ -163,5 +128,8 @@ def run_table(
             mine = ours(row, image, threads)
             calls = [(peer, PEERS[peer](row, image)) for peer in names]
             measured = [_measure(row, image, mine, call, peer, repeat) for peer, call in calls if call is not None]
-            results.append(Result(row.name, _method(row, image), tuple(measured)))
+            plans = _plans(mine)
+            method = " + ".join(dict.fromkeys(plan.method for plan in plans))
+            limit = measure_limit(plans, image, row.out, mine, threads, repeat)
+            results.append(Result(row.name, method, tuple(measured), limit))
     return Table(tuple(results), size=size, threads=threads, repeat=repeat, peers=names, machine=machine(names))
