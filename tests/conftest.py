@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import tempfile
 from collections.abc import Iterator
 from typing import Any
 
@@ -24,6 +27,14 @@ def pytest_configure(config: pytest.Config) -> None:
     # before any test module is imported: @given takes the settings that it finds
     if "fuzz" in str(config.getoption("markexpr")).replace("not fuzz", ""):
         settings.load_profile("fuzz")
+
+    if not hasattr(config, "workerinput"):  # workers of pytest-xdist inherit it
+        os.environ["FASTCONV_TEST_FOLDER"] = tempfile.mkdtemp(prefix="fastconv-tests-")
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if not hasattr(config, "workerinput"):
+        shutil.rmtree(os.environ.pop("FASTCONV_TEST_FOLDER"), ignore_errors=True)
 
 
 class Recorder:
