@@ -157,7 +157,7 @@ class _Job:
 
     def execute(self, image: np.ndarray, out: np.ndarray, workers: int | None) -> None:
         call = self.kept.call
-        if call is not None:
+        if call is not None and self.cost <= handoff.LEAST_NS:
             call(address(image), address(out))
             return
         # how many workers there may be is asked of the system: not for a small image
@@ -169,6 +169,9 @@ class _Job:
             if shared is not None:
                 shared(address(image), address(out), self.cost)
                 return
+        if call is not None:
+            call(address(image), address(out))
+            return
         bands = self._bands(workers) if self.cost > SERIAL_NS else self.whole
         source = self.terms[0].rows(image) if self.small else None
         if source is not None:
