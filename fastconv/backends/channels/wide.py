@@ -122,6 +122,8 @@ class _Base:
     """What both executors do with weights and bias."""
 
     name = ""
+    #: nothing is made of the weights: see `fastconv.engine.executors`
+    in_place = True
 
     def __init__(self, problem: ChannelProblem, weight: np.ndarray) -> None:
         self.problem = problem
