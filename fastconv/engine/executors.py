@@ -110,20 +110,35 @@ def _plain_executor(problem: ChannelProblem, method: str, weight: np.ndarray) ->
     kept = _plain.get((problem, method), lambda: _plain_of(problem, method))
     if not kept or (kept[1] and begins_factored(problem, weight, kept[1])):
         return None
-    executor = kept[0].__new__(kept[2])
-    executor.__dict__.update(kept[0].__dict__, weight=weight)
+    return _with(kept[0], weight=weight)
+
+
+def _with(plain: Any, **weights: Any) -> Any:
+    """A copy of an executor that has the weights of one call."""
+    executor = plain.__new__(type(plain))
+    executor.__dict__.update(plain.__dict__, **weights)
+    return executor
+
+
+def _plain_separable(problem: SeparableProblem) -> Any:
+    kind = backend().separable_executor(problem)
+    if not getattr(kind, "in_place", False):
+        return False
+    nothing = np.empty(0, problem.depthwise.dtype)
+    executor = kind(problem, nothing, nothing)
+    executor.most_workers = most_workers(kind, problem)
     return executor
 
 
 def _plain_of(problem: ChannelProblem, method: str) -> Any:
-    """An executor without weights, the forms of these that are worth looking for, and its class; else False."""
+    """An executor without weights, and the forms of these that are worth looking for; else False."""
     kind = backend().executor(method)
     if not getattr(kind, "in_place", False):
         return False
     executor = kind(problem, np.empty(0, problem.dtype))
     executor.most_workers = most_workers(kind, problem)
     forms = promising(problem, estimate(problem, method)) if problem.method in ("auto", "separable") else ()
-    return executor, forms, kind
+    return executor, forms
 
 
 def _again(raw: bytes, like: np.ndarray) -> np.ndarray:
@@ -166,7 +181,10 @@ def most_workers(kind: Any, problem: Any) -> int:
 
 def separable_executor_of(problem: SeparableProblem, depthwise: np.ndarray, pointwise: np.ndarray) -> Any:
     """The executor of a depthwise separable convolution."""
-    kind = backend().separable_executor()
+    plain = _plain.get(problem, lambda: _plain_separable(problem))
+    if plain and all(w.dtype == problem.depthwise.dtype and w.flags.c_contiguous for w in (depthwise, pointwise)):
+        return _with(plain, weights=(depthwise, pointwise))
+    kind = backend().separable_executor(problem)
     raw = depthwise.tobytes()
     key = (problem, depthwise.dtype.str, raw)
 

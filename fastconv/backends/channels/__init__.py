@@ -74,11 +74,12 @@ def factored_executor() -> Any:
     return FactoredExecutor
 
 
-def separable_executor() -> Any:
+def separable_executor(problem: Any) -> Any:
     """The class that executes a `fastconv.core.separable.SeparableProblem`: it takes two weights."""
     from .separable import SeparableExecutor
+    from .separable_small import SmallSeparableExecutor, small
 
-    return SeparableExecutor
+    return SmallSeparableExecutor if small(problem) else SeparableExecutor
 
 
 def cut(*arguments: Any) -> Any:
