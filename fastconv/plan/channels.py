@@ -35,7 +35,7 @@ __all__ = ["METHODS", "choose_channels", "counts", "estimate", "multiplications"
 TABLE = Path(__file__).with_name("channel_costs.json")
 #: what `method=` may say besides "auto"; the words that stand for several algorithms
 FAMILIES = {
-    "direct": ("deep", "wide", "pointwise", "patches", "gemm"),
+    "direct": ("deep", "wide", "pointwise", "strided", "patches", "gemm"),
     "winograd": ("winograd2", "winograd3", "winograd4"),
 }
 #: what F(outs, taps) adds along both axes, in pairs of unit roundoffs of sum |w| |x|: the tests hold it to that
@@ -48,6 +48,7 @@ WHY = {
     "deep": "register tiles with output channels in the lanes: nothing is multiplied but samples and weights",
     "wide": "register tiles with neighbouring pixels in the lanes: nothing is multiplied but samples and weights",
     "pointwise": "a matrix product over pixels that are read where they lie",
+    "strided": "register tiles with neighbouring pixels in the lanes, dealt out as they are read",
     "patches": "a matrix product over what lies under each tap, laid out once for all output channels",
     "depthwise": "every filter reads one channel: rows are filtered where they lie",
     "polyphase": "each output phase is a small convolution: no zero is ever put between samples",
@@ -62,6 +63,7 @@ METHODS = (
     "deep",
     "wide",
     "pointwise",
+    "strided",
     "patches",
     "gemm",
     "gathered",

@@ -50,6 +50,7 @@ EXECUTORS: dict[str, tuple[str, str]] = {
     "deep": ("deep", "DeepExecutor"),
     "wide": ("wide", "WideExecutor"),
     "pointwise": ("wide", "PointwiseExecutor"),
+    "strided": ("strided", "StridedExecutor"),
     "patches": ("patches", "PatchesExecutor"),
     "depthwise": ("depthwise", "DepthwiseExecutor"),
     "gathered": ("winograd", "GatheredExecutor"),

@@ -19,7 +19,7 @@ from .lines import SLACK, address, driver, lines
 __all__ = ["PointwiseExecutor", "WideExecutor"]
 
 #: bytes of a strip of padded rows; bytes of the pixels that go through all output channels before the next ones do
-STRIP_BYTES = 192 * 1024
+STRIP_BYTES = 320 * 1024
 TOGETHER_BYTES = 256 * 1024
 #: products of the longest task, and how many are worth handing out at all
 TASK_PRODUCTS = 64_000_000
