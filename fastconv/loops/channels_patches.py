@@ -16,7 +16,7 @@ from numba.extending import intrinsic
 from .blocks import call_row, fetch, move
 from .channels_depthwise import _lane_mask, load_masked, store_masked
 from .channels_polyphase import below
-from .jit import loop
+from .jit import helper, loop
 from .vec import I32, Emitter, count
 
 # constants of a specialisation, see jit.Loop.address
@@ -234,6 +234,15 @@ FIELDS = (
 )  # fmt: skip
 
 
+@helper
+def _last(job, last, pitch, w, w_pitch, k, bias, target, plane, size, block, taller, pixel, b):
+    """Block b of the last pixels."""
+    o = b * block + min(b, taller)
+    function = job[22] if b < taller else job[23]
+    call_row(function, (last, pitch, w + o * w_pitch, w_pitch, k, bias + o * size, target + o * plane + pixel * size,
+                        plane))  # fmt: skip
+
+
 @loop
 def patch_rows(job, x, last, w, bias, target, b0, b1, l0, l1):
     """Blocks b0..b1 of output channels of one group of one sample; blocks l0..l1 of the last pixels.
@@ -257,11 +266,14 @@ def patch_rows(job, x, last, w, bias, target, b0, b1, l0, l1):
                 function = job[20 + low]
             call_row(function, (x + p * size, pitch, w + o * w_pitch, w_pitch, k, bias + o * size,
                                 target + o * plane + p * size, plane, pixels - p))  # fmt: skip
-    for b in range(l0, l1):
-        o = b * last_block + min(b, last_taller)
-        call_row(job[22] if b < last_taller else job[23],
-                 (last, last_pitch, w + o * w_pitch, w_pitch, k, bias + o * size,
-                  target + o * plane + last_pixel * size, plane))  # fmt: skip
+        end = (b + 1) * block + min(b + 1, taller)
+        # while their weights are still in cache
+        while l0 < l1 and (b + 1 == b1 or (l0 + 1) * last_block + min(l0 + 1, last_taller) <= end):
+            _last(job, last, last_pitch, w, w_pitch, k, bias, target, plane, size, last_block, last_taller, last_pixel,
+                  l0)  # fmt: skip
+            l0 += 1
+    for b in range(l0, l1):  # where no pixels fill a vector
+        _last(job, last, last_pitch, w, w_pitch, k, bias, target, plane, size, last_block, last_taller, last_pixel, b)
 
 
 @loop
