@@ -34,6 +34,7 @@ KINDS = {
     "3x3 in 2 groups": Kind(divide=2),
     "3x3 in 4 groups": Kind(divide=4),
     "depthwise 3x3": Kind(depthwise=True),
+    "depthwise 3x3 stride 2": Kind(stride=2, depthwise=True),
     "depthwise 5x5": Kind(size=5, padding=2, depthwise=True),
     "transposed 3x3 stride 2": Kind(stride=2, output_padding=1, transposed=True),
     "transposed 4x4 stride 2": Kind(size=4, stride=2, transposed=True),
@@ -59,7 +60,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
 
     import fastconv as fc
-    from fastconv.plan.channels import TABLE, counts
+    from fastconv.plan.channels import SUMMED_TILES, TABLE, counts
 
     table = json.loads(TABLE.read_text(encoding="utf-8"))
     found: dict[tuple[str, str], tuple[list[dict[str, float]], list[float]]] = {}
@@ -68,6 +69,8 @@ def main(arguments: list[str] | None = None) -> int:
             x, weight = case.arrays()
             plan = fc.nn.explain(x, weight, transposed=case.kind.transposed, **case.options)
             names = [o.method for o in plan.offers if o.cost_ns < LONGEST_NS and o.method in (options.method or table)]
+            if case.kind.depthwise:  # of no use there, and unlike anything else
+                names = [name for name in names if name not in SUMMED_TILES]
             calls = {}
             for name in names:
                 call = ours(case, name)

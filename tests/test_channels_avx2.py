@@ -22,6 +22,9 @@ CONV = [
     ("deep", dict(shape=(7, 7), size=(3, 3), c_in=70, c_out=40, stride=(2, 2))),
     ("wide", dict(shape=(19, 45), size=(3, 4), c_in=4, c_out=14, groups=2, stride=(2, 3), dilation=(3, 2))),
     ("pointwise", dict(shape=(9, 13), size=(1, 1), c_in=20, c_out=13)),
+    ("patches", dict(shape=(7, 7), size=(3, 3), c_in=33, c_out=29)),
+    ("patches", dict(shape=(14, 11), size=(3, 2), c_in=10, c_out=14, groups=2, stride=(2, 2))),
+    ("strided", dict(shape=(19, 45), size=(3, 4), c_in=4, c_out=26, groups=2, stride=(1, 2))),
     ("depthwise", dict(shape=(23, 45), size=(3, 3), c_in=3, c_out=3, groups=3)),
     ("depthwise", dict(shape=(23, 45), size=(5, 5), c_in=2, c_out=4, groups=2, stride=(2, 2), mode="mirror")),
     ("winograd2", dict(shape=(17, 30), size=(3, 3), c_in=20, c_out=36, mode="reflect")),
@@ -36,7 +39,7 @@ ADJOINT = [
 rng = np.random.default_rng(0)
 for make, solve, cases in ((conv_problem, conv, CONV), (transposed_problem, transposed, ADJOINT)):
     for method, values in cases:
-        for dtype in ("f4", "f8") if method in ("wide", "depthwise", "polyphase") else ("f4",):
+        for dtype in ("f4", "f8") if method in ("wide", "strided", "depthwise", "polyphase") else ("f4",):
             before = after = (0, 0) if method == "pointwise" else (1, 1)
             p = make(**values, batch=2, before=before, after=after, dtype=dtype)
             kind = channels.executor(method)

@@ -9,7 +9,7 @@ from fastconv import nn
 from fastconv.core import scratch
 from fastconv.engine.channels import clear_executors
 
-METHODS = ("auto", "deep", "wide", "pointwise", "gathered", "winograd2", "winograd3", "winograd4")
+METHODS = ("auto", "deep", "wide", "pointwise", "strided", "patches", "gathered", "winograd2", "winograd3", "winograd4")
 SHAPES = (
     ((2, 130, 7, 7), (35, 130, 3, 3)),
     ((1, 600, 5, 5), (20, 600, 3, 3)),

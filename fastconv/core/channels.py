@@ -7,7 +7,7 @@ have ended, and every executor of `fastconv.backends.channels` reads the same fi
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import cached_property
 
 import numpy as np
@@ -51,6 +51,13 @@ class ChannelProblem:
     mode: str
     dtype: np.dtype
     method: str = "auto"
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    @cached_property
+    def _hash(self) -> int:
+        return hash(tuple(getattr(self, field.name) for field in fields(self)))
 
     @cached_property
     def reach(self) -> Pair:

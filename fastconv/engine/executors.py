@@ -18,7 +18,7 @@ from fastconv.core.channels import LEAST_BYTES, ChannelProblem
 from fastconv.core.errors import bad_value
 from fastconv.core.kept import Kept
 from fastconv.core.separable import SeparableProblem
-from fastconv.plan.channel_factors import Factored, find_stages
+from fastconv.plan.channel_factors import Factored, begins_factored, find_stages, promising
 from fastconv.plan.channels import estimate
 
 from .repeated import Repeated, fingerprint
@@ -40,8 +40,11 @@ KEPT_BYTES = 1 << 16
 KEPT_COUNT = 64
 #: bytes of larger ones, and of what was made of them, that are kept if they come again
 REPEATED_BYTES = 128 << 20
+#: problems whose executor without weights is kept
+PLAIN_COUNT = 256
 
 _small = Kept(KEPT_COUNT)
+_plain = Kept(PLAIN_COUNT)
 _repeated = Repeated(REPEATED_BYTES)
 
 
@@ -86,6 +89,10 @@ def executor_of(problem: ChannelProblem, method: str, weight: np.ndarray | Prepa
         part = weight.weight if block is None else block[1].weights(block[0], weight.weight)
         return weight.kept.get((problem, block), lambda: make(problem, method, part, True))
     given: np.ndarray = weight if block is None else block[1].weights(block[0], weight)
+    if block is None and given.dtype == problem.dtype and given.flags.c_contiguous:
+        found = _plain_executor(problem, method, given)
+        if found is not None:
+            return found
     if block is not None and given.size < weight.size:  # of several, which together may be more than a call may take
         return make(problem, method, given)
     key = problem, given.dtype.str
@@ -93,6 +100,45 @@ def executor_of(problem: ChannelProblem, method: str, weight: np.ndarray | Prepa
         return _repeated.get(key, given, lambda again, keep: make(problem, method, again, keep))
     given = np.ascontiguousarray(given)
     return _small.get((*key, fingerprint(given)), lambda: make(problem, method, given.copy()))
+
+
+def _plain_executor(problem: ChannelProblem, method: str, weight: np.ndarray) -> Any:
+    """Of an algorithm that makes nothing of weights: its executor with these ones, which need not be known again.
+
+    None where the algorithm is no such one, or the weights may be outer products, which is found out once.
+    """
+    kept = _plain.get((problem, method), lambda: _plain_of(problem, method))
+    if not kept or (kept[1] and begins_factored(problem, weight, kept[1])):
+        return None
+    return _with(kept[0], weight=weight)
+
+
+def _with(plain: Any, **weights: Any) -> Any:
+    """A copy of an executor that has the weights of one call."""
+    executor = plain.__new__(type(plain))
+    executor.__dict__.update(plain.__dict__, **weights)
+    return executor
+
+
+def _plain_separable(problem: SeparableProblem) -> Any:
+    kind = backend().separable_executor(problem)
+    if not getattr(kind, "in_place", False):
+        return False
+    nothing = np.empty(0, problem.depthwise.dtype)
+    executor = kind(problem, nothing, nothing)
+    executor.most_workers = most_workers(kind, problem)
+    return executor
+
+
+def _plain_of(problem: ChannelProblem, method: str) -> Any:
+    """An executor without weights, and the forms of these that are worth looking for; else False."""
+    kind = backend().executor(method)
+    if not getattr(kind, "in_place", False):
+        return False
+    executor = kind(problem, np.empty(0, problem.dtype))
+    executor.most_workers = most_workers(kind, problem)
+    forms = promising(problem, estimate(problem, method)) if problem.method in ("auto", "separable") else ()
+    return executor, forms
 
 
 def make(problem: ChannelProblem, method: str, weight: np.ndarray, keep: bool = False) -> Any:
@@ -121,7 +167,7 @@ def stages_of(problem: ChannelProblem, method: str, weight: np.ndarray) -> Facto
 
 def most_workers(kind: Any, problem: Any) -> int:
     """Workers whose scratch memory a call may take."""
-    if hasattr(kind, "outs"):  # these see to it themselves
+    if getattr(kind, "fixed_scratch", False):  # these see to it themselves
         return sys.maxsize
     whole = kind.scratch_bytes(problem)
     each = kind.worker_bytes(problem) if hasattr(kind, "worker_bytes") else whole
@@ -130,7 +176,10 @@ def most_workers(kind: Any, problem: Any) -> int:
 
 def separable_executor_of(problem: SeparableProblem, depthwise: np.ndarray, pointwise: np.ndarray) -> Any:
     """The executor of a depthwise separable convolution."""
-    kind = backend().separable_executor()
+    plain = _plain.get(problem, lambda: _plain_separable(problem))
+    if plain and all(w.dtype == problem.depthwise.dtype and w.flags.c_contiguous for w in (depthwise, pointwise)):
+        return _with(plain, weights=(depthwise, pointwise))
+    kind = backend().separable_executor(problem)
     depthwise = np.ascontiguousarray(depthwise)
     key = (problem, depthwise.dtype.str, fingerprint(depthwise))
 
@@ -148,4 +197,5 @@ def separable_executor_of(problem: SeparableProblem, depthwise: np.ndarray, poin
 def forget() -> None:
     """Let go of every executor that is kept."""
     _small.clear()
+    _plain.clear()
     _repeated.clear()

@@ -21,7 +21,7 @@ from fastconv.core.stages import Stage, Step, stage_problems
 from .bounds import gamma, unit
 from .channels import estimate, multiplications
 
-__all__ = ["Factored", "find_stages"]
+__all__ = ["Factored", "begins_factored", "find_stages", "promising"]
 
 #: a product of factors may miss a coefficient by this many roundings of it
 ROUNDINGS = 16
@@ -34,6 +34,7 @@ WHY = "its slices are outer products: {}"
 CHUNK = 1 << 13
 
 Pair = tuple[np.ndarray, np.ndarray]
+Forms = tuple[tuple[float, str, tuple[Step, ...]], ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -169,7 +170,7 @@ def _methods(p: ChannelProblem, steps: tuple[Step, ...]) -> tuple[float, tuple[s
 
 
 @lru_cache(maxsize=256)
-def promising(p: ChannelProblem, limit: float) -> tuple[tuple[float, str, tuple[Step, ...]], ...]:
+def promising(p: ChannelProblem, limit: float) -> Forms:
     """The forms that would cost less than ``limit`` nanoseconds, cheapest first: cost, name, steps."""
     if p.kind != "conv" or p.taps == 1:
         return ()
@@ -182,6 +183,18 @@ def promising(p: ChannelProblem, limit: float) -> tuple[tuple[float, str, tuple[
         if cost < limit:
             found.append((cost, form, steps))
     return tuple(sorted(found, key=lambda each: each[0]))
+
+
+def _begins(p: ChannelProblem, weight: np.ndarray, form: str) -> np.ndarray | None:
+    """The weights as one form looks at them, or None where the first matrix is no outer product: most of them."""
+    w = weight.reshape(p.groups, p.group_out, p.group_in, *p.size)
+    first = w[:1, :, :1] if "input" in form else w[:1, :1]
+    return w if np.isfinite(first).all() and FORMS[form][1](first, unit(p.dtype)) is not None else None
+
+
+def begins_factored(problem: ChannelProblem, weight: np.ndarray, forms: Forms) -> bool:
+    """Whether `find_stages` would have to look at more than the beginning of the weights; forms: see `promising`."""
+    return any(_begins(problem, weight, form) is not None for _, form, _ in forms)
 
 
 def find_stages(problem: ChannelProblem, weight: np.ndarray, limit: float) -> Factored | None:
@@ -197,10 +210,8 @@ def find_stages(problem: ChannelProblem, weight: np.ndarray, limit: float) -> Fa
     p, u = problem, unit(problem.dtype)
     for cost, form, steps in promising(p, limit):
         words, find, _ = FORMS[form]
-        w = weight.reshape(p.groups, p.group_out, p.group_in, *p.size)
-        # what most weights are given up for
-        first = w[:1, :, :1] if "input" in form else w[:1, :1]
-        if not np.isfinite(first).all() or find(first, u) is None:
+        w = _begins(p, weight, form)
+        if w is None:
             continue
         with np.errstate(all="ignore"):
             factors = find(w, u)

@@ -7,7 +7,8 @@ again at every call:
 call      one call, whatever its size            product   one multiplication of the algorithm
 in, out   one sample read, or written; of        weight    one coefficient, as it is multiplied
           tiles, transformed ones as well        tile      one tile of registers
-group     one group of one sample
+group     one group of one sample                dealt     one sample whose neighbours are a stride apart
+last      one multiplication of a last pixel, whose vector lies along the coefficients
 
 Winograd's algorithms (A. Lavin and S. Gray, Fast Algorithms for Convolutional Neural Networks, 2016) sum transformed
 samples: their error is relative to sum |w| |x| over a tile, with the factors stated below, and a NaN or an infinity
@@ -33,7 +34,10 @@ __all__ = ["METHODS", "choose_channels", "counts", "estimate", "multiplications"
 
 TABLE = Path(__file__).with_name("channel_costs.json")
 #: what `method=` may say besides "auto"; the words that stand for several algorithms
-FAMILIES = {"direct": ("deep", "wide", "pointwise", "gemm"), "winograd": ("winograd2", "winograd3", "winograd4")}
+FAMILIES = {
+    "direct": ("deep", "wide", "pointwise", "strided", "patches", "gemm"),
+    "winograd": ("winograd2", "winograd3", "winograd4"),
+}
 #: what F(outs, taps) adds along both axes, in pairs of unit roundoffs of sum |w| |x|: the tests hold it to that
 TILE_ERROR = {(2, 3): 4.0, (2, 5): 16.0, (4, 3): 32.0, (2, 2): 4.0, (3, 2): 4.0, (4, 2): 16.0, (2, 4): 16.0}
 #: algorithms whose products are made tile after tile, and added afterwards
@@ -44,6 +48,8 @@ WHY = {
     "deep": "register tiles with output channels in the lanes: nothing is multiplied but samples and weights",
     "wide": "register tiles with neighbouring pixels in the lanes: nothing is multiplied but samples and weights",
     "pointwise": "a matrix product over pixels that are read where they lie",
+    "strided": "register tiles with neighbouring pixels in the lanes, dealt out as they are read",
+    "patches": "a matrix product over what lies under each tap, laid out once for all output channels",
     "depthwise": "every filter reads one channel: rows are filtered where they lie",
     "polyphase": "each output phase is a small convolution: no zero is ever put between samples",
     "gemm": "a matrix product in shared memory, whose factors are gathered as they are needed",
@@ -57,6 +63,8 @@ METHODS = (
     "deep",
     "wide",
     "pointwise",
+    "strided",
+    "patches",
     "gemm",
     "gathered",
     "winograd",
@@ -127,6 +135,16 @@ def counts(problem: ChannelProblem, method: str) -> dict[str, float]:
         found["product"] = float(_up(tiles, 4) * points * wide_in * wide_out // p.groups)
     elif method == "deep":
         found["product"] = float(p.products * _up(p.group_out, n) // max(1, p.group_out))
+    elif method == "patches":
+        pixels = math.prod(p.out_shape)
+        left = pixels % n if pixels % n <= n // 2 else 0
+        whole = pixels - left if left else _up(pixels, n)
+        each = p.batch * p.c_out * p.group_in * p.taps
+        found["product"] = float(each * (whole + left))
+        found["last"] = float(each * (left > 0))
+        # what is laid out, by vectors; read in place where nothing moves
+        moved = 0 if p.taps == 1 and p.shape == p.out_shape else p.out_shape[0] * n
+        found["in"] = float(p.batch * p.c_in * p.taps * moved)
     else:  # pixels in the lanes
         height, width = p.shape if p.kind == "transposed" else p.out_shape
         rows = p.batch * p.c_out * height
@@ -134,6 +152,8 @@ def counts(problem: ChannelProblem, method: str) -> dict[str, float]:
             rows, width = p.batch * p.c_out, height * width
         found["product"] = float(rows * _up(width, n) * p.group_in * p.taps)
         found["tile"] = rows * _up(width, 2 * n) / (2 * n) / 8
+        if method == "depthwise" and p.stride[1] > 1:  # every row of a kernel deals the samples out again
+            found["dealt"] = float(rows * _up(width, n) * p.size[0])
     return found
 
 

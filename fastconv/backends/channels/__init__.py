@@ -50,6 +50,8 @@ EXECUTORS: dict[str, tuple[str, str]] = {
     "deep": ("deep", "DeepExecutor"),
     "wide": ("wide", "WideExecutor"),
     "pointwise": ("wide", "PointwiseExecutor"),
+    "strided": ("strided", "StridedExecutor"),
+    "patches": ("patches", "PatchesExecutor"),
     "depthwise": ("depthwise", "DepthwiseExecutor"),
     "gathered": ("winograd", "GatheredExecutor"),
     "winograd2": ("winograd", "Winograd2Executor"),
@@ -73,11 +75,12 @@ def factored_executor() -> Any:
     return FactoredExecutor
 
 
-def separable_executor() -> Any:
+def separable_executor(problem: Any) -> Any:
     """The class that executes a `fastconv.core.separable.SeparableProblem`: it takes two weights."""
     from .separable import SeparableExecutor
+    from .separable_small import SmallSeparableExecutor, small
 
-    return SeparableExecutor
+    return SmallSeparableExecutor if small(problem) else SeparableExecutor
 
 
 def cut(*arguments: Any) -> Any:
@@ -103,7 +106,7 @@ def refusals(problem: ChannelProblem, stored: np.dtype | None = None, held: int 
         reason = kind.serves(problem)
         if not reason and exact and method.startswith("winograd"):
             reason = "its tiles multiply fractions, and integers are summed exactly"
-        if not reason and hasattr(kind, "outs") and held + kind.scratch_bytes(problem) > limit:
+        if not reason and getattr(kind, "fixed_scratch", False) and held + kind.scratch_bytes(problem) > limit:
             reason = "its tiles take more memory than a quarter of image and output, and four times the weights"
         found[method] = reason
     return found

@@ -321,7 +321,7 @@ def _memory(
     each = (sub.input_bytes // size) * (size + extra) + (sub.output_bytes // size) * (size + extra)
     if p.kind == "transposed" and folds(p):
         each += sub.output_bytes + min(3 * sub.output_bytes, BUFFER_BYTES)
-    if hasattr(kind, "outs"):  # of these it is known without compiling
+    if getattr(kind, "fixed_scratch", False):  # of these it is known without compiling
         return held, each + kind.scratch_bytes(sub)
     row = sub.group_in * (sub.shape[1] + 2 * max(sub.reach[1], *sub.before, *sub.after) + 16) * size
     least = row * (sub.reach[0] + sub.stride[0] + 1)

@@ -18,7 +18,7 @@ from .lines import SLACK, address, cuts, driver, lines, work_ns
 __all__ = ["PointwiseExecutor", "WideExecutor"]
 
 #: bytes of a strip of padded rows; bytes of the pixels that go through all output channels before the next ones do
-STRIP_BYTES = 192 * 1024
+STRIP_BYTES = 320 * 1024
 TOGETHER_BYTES = 256 * 1024
 #: products of the longest task, and of two of the shortest
 TASK_PRODUCTS = 64_000_000
@@ -117,6 +117,8 @@ class _Base:
     """What both executors do with weights and bias."""
 
     name = ""
+    #: nothing is made of the weights: see `fastconv.engine.executors`
+    in_place = True
 
     def __init__(self, problem: ChannelProblem, weight: np.ndarray) -> None:
         self.problem = problem

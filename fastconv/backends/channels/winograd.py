@@ -44,6 +44,8 @@ class _WinogradExecutor:
     """F(outs x outs) for one problem and one set of weights."""
 
     name = "winograd"
+    #: what it takes is known without compiling, does not shrink, and it keeps its workers within it
+    fixed_scratch = True
     outs = 0
     #: kernel sizes that it serves: of stride 1, and of stride 2 or its adjoint
     sizes: tuple[int, ...] = ()
