@@ -26,7 +26,7 @@ from fastconv.core.scratch import use_lane
 from fastconv.loops import handoff as loops
 from fastconv.loops.jit import held_lock, machine_call
 
-__all__ = ["Calls", "Now", "Written", "few_parts", "now", "share", "short"]
+__all__ = ["Calls", "Now", "Written", "few_parts", "now", "ready", "share", "short"]
 
 #: work that is handed over, in nanoseconds; longer work is shared out task by task, so that nobody waits for a core
 #: that is busy elsewhere
@@ -93,10 +93,7 @@ class Calls:
     def make(self, call: bool = True) -> None:
         """Make them all.  call: whether helpers that sleep are to be woken."""
         at, n = address(self.lanes), len(self.lanes)
-        if not _used:
-            with _lock:
-                if not _used:
-                    _make_slots()
+        ready()
         absent = loops.post(at, n, _at, SLOTS, int(call))
         if absent:
             threads.call_out(absent)
@@ -104,6 +101,16 @@ class Calls:
 
 
 _asked = 0
+
+
+def ready() -> None:
+    """Compile what hands work over, if that has not been done; it is used from now on."""
+    global _asked
+    _asked = max(_asked, FIRST)
+    if not _used:
+        with _lock:
+            if not _used:
+                _make_slots()
 
 
 def short(ns: float, workers: int) -> bool:
@@ -193,8 +200,11 @@ def _make_slots() -> None:
     slots = _memory[_first : _first + (SLOTS + 1) * loops.SLOT_WORDS].reshape(SLOTS + 1, -1)
     slots[:] = 0
     slots[1:, loops.LOCK // 8] = [held_lock() for _ in range(SLOTS)]
-    loops.recall(_at, SLOTS)  # compiled now, not when a fork is about to happen
-    loops.serve.compiled(0, 0, 0, 0, 0)
+    # compiled now, and not when a fork is about to happen
+    loops.recall(_at, SLOTS)
+    for loop in (loops.serve, loops.post):
+        loop.compiled(*(0,) * 5)
+    loops.lead.compiled(0, 0)
     _used = True
 
 
