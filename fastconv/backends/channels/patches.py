@@ -159,7 +159,8 @@ class PatchesExecutor:
         last = 0
         if job.last:
             room = scratch("patches_last", job.last_samples, p.dtype)
-            room[:] = 0
+            if job.k % lanes(size):  # what a vector has behind the coefficients
+                room[:] = 0
             last = address(room)
         products = p.products // (p.batch * p.groups)
         parts = 1 if workers == 1 or products < SERIAL_PRODUCTS else min(4 * workers, products // TASK_PRODUCTS + 1)

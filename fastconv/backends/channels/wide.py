@@ -21,6 +21,8 @@ __all__ = ["PointwiseExecutor", "WideExecutor"]
 #: bytes of a strip of padded rows; bytes of the pixels that go through all output channels before the next ones do
 STRIP_BYTES = 320 * 1024
 TOGETHER_BYTES = 256 * 1024
+#: input channels of a 1 x 1 kernel up to which storing takes longer than multiplying
+FEW = 3
 #: products of the longest task, and how many are worth handing out at all
 TASK_PRODUCTS = 64_000_000
 SERIAL_PRODUCTS = 5_000_000
@@ -33,6 +35,8 @@ class _Tiles:
         size = problem.dtype.itemsize
         n = lanes(size)
         tall, wide = (14, 2) if vector_bytes() == 64 else (6, 2)
+        if single and problem.group_in <= FEW:  # stores bound it: long runs of few planes
+            tall, wide = (2, 8) if vector_bytes() == 64 else (2, 4)
         needed = -(-columns // n)
         self.columns = columns
         self.tiles = -(-needed // wide)
