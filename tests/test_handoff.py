@@ -161,13 +161,16 @@ def test_filters_have_the_same_bits(name: str, dtype: str, monkeypatch: pytest.M
 
 @pytest.mark.parametrize("options", [
     {"padding": 1}, {"padding": 1, "stride": 2}, {"padding": 2, "dilation": 2}, {"padding": 1, "groups": 4},
-    {"padding": 1, "groups": 32},
+    {"padding": 1, "groups": 32}, {"kernel": 1}, {"kernel": 1, "groups": 2},
 ], ids=str)  # fmt: skip
 @pytest.mark.parametrize("pixels", [7, 14, 40])
 def test_layers_have_the_same_bits(options: dict[str, int], pixels: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("fastconv.core.threads.worker_count", lambda workers: 1 if workers is None else workers)
     random = np.random.default_rng(pixels)
-    weight = random.standard_normal((32, 32 // options.get("groups", 1), 3, 3), dtype=np.float32)
+    options = dict(options)
+    kernel = options.pop("kernel", 3)
+    weight = random.standard_normal((32, 32 // options.get("groups", 1), kernel, kernel), dtype=np.float32)
+    monkeypatch.setattr(handoff, "LEAST_NS", 1.0)
     for n in (1, 3):
         x = random.standard_normal((n, 32, pixels, pixels), dtype=np.float32)
         methods = [offer.method for offer in fc.nn.explain(x, weight, **options).offers]

@@ -22,7 +22,7 @@ from .vec import I32, Emitter, count
 # constants of a specialisation, see jit.Loop.address
 ACC = np.float32
 SIZE = 4
-BLOCK = VECTORS = PART = APART = LAST = ()
+BLOCK = VECTORS = PART = APART = PAIR = LAST = ()
 
 #: for one vector of pixels, whose tile has many rows of weights: coefficients that a turn of the loop goes through, and
 #: rows that take all of these before the next rows do, so that lines of theirs in one place of the cache stay there
@@ -34,21 +34,26 @@ def _signature(n, *tokens):
 
 
 @intrinsic
-def _deal_masked(typingctx, source, first, second, to, acc_t, apart):
-    """One vector at ``to``: every ``apart``-th sample from ``source`` on, those outside the masks zero and not read."""
+def _deal_masked(typingctx, source, first, second, to, acc_t, apart, pair):
+    """One vector at ``to``: every ``apart``-th sample from ``source`` on, those outside the masks zero and not read.
+
+    pair (None,): they lie in two vectors, else in the first one.
+    """
 
     def codegen(context, builder, sig, args):
         source, first, second, to = args[:4]
         e = Emitter(builder, acc_t.dtype)
         found = load_masked(e, source, _lane_mask(e, first))
         if count(apart) == 2:
-            more = load_masked(e, e.plus(source, e.size * e.n), _lane_mask(e, second))
+            more = e.zero()
+            if count(pair):
+                more = load_masked(e, e.plus(source, e.size * e.n), _lane_mask(e, second))
             order = ir.Constant(ir.VectorType(I32, e.n), [2 * i for i in range(e.n)])
             found = builder.shuffle_vector(found, more, order)
         e.store(to, found, acc_t.dtype)
         return context.get_dummy_value()
 
-    return _signature(4, acc_t, apart), codegen
+    return _signature(4, acc_t, apart, pair), codegen
 
 
 @loop
@@ -62,7 +67,7 @@ def gather_patches(x, plane, channels, table, entries, target, step):
     for _ in range(channels):
         for at in range(table, table + 32 * entries, 32):
             _deal_masked(x + fetch(at, np.int64), fetch(at + 8, np.int64), fetch(at + 16, np.int64),
-                         target + fetch(at + 24, np.int64), ACC, APART)  # fmt: skip
+                         target + fetch(at + 24, np.int64), ACC, APART, PAIR)  # fmt: skip
         x += plane
         target += step
 

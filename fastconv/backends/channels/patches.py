@@ -101,11 +101,13 @@ class _Patches(_Sizes):
                     )
         self.job = np.array([values[name] for name in loops.FIELDS], np.int64)
         self.rows = loops.patch_rows.compiled(self.job, *(0,) * 9)
-        constants = {"ACC": token, "SIZE": size, "APART": nones(p.stride[1])}
-        self.gather_last = loops.gather_last.address(**constants)
-        self.gather = 0 if self.in_place else loops.gather_patches.address(**constants)
+        self.gather_last = loops.gather_last.address(ACC=token, SIZE=size)
         self.call = driver(loops.run_gather)
         self.table = np.zeros((0, 4), np.int64) if self.in_place else _table(p, self.pitch, n)
+        self.gather = 0
+        if not self.in_place:
+            pair = nones(int(self.table[:, 2].any()))
+            self.gather = loops.gather_patches.address(ACC=token, APART=nones(p.stride[1]), PAIR=pair)
 
 
 def _table(p: ChannelProblem, pitch: int, n: int) -> np.ndarray:
@@ -165,7 +167,8 @@ class PatchesExecutor:
         last = 0
         if job.last:
             room = scratch("patches_last", job.last_samples, p.dtype)
-            room[:] = 0
+            if job.k % lanes(size):  # what a vector has behind the coefficients
+                room[:] = 0
             last = address(room)
         products = p.products // (p.batch * p.groups)
         parts = parts_of(products, p.dtype, workers)

@@ -6,9 +6,10 @@ from functools import lru_cache
 
 import numpy as np
 
-from fastconv.backends.handoff import Now, few_parts, share
+from fastconv.backends.handoff import Now, few_parts, now, share
 from fastconv.core.channels import ChannelProblem
 from fastconv.core.scratch import scratch
+from fastconv.core.threads import run
 from fastconv.loops import channels_wide as loops
 from fastconv.loops.vec import lanes, vector_bytes
 
@@ -20,6 +21,8 @@ __all__ = ["PointwiseExecutor", "WideExecutor"]
 #: bytes of a strip of padded rows; bytes of the pixels that go through all output channels before the next ones do
 STRIP_BYTES = 320 * 1024
 TOGETHER_BYTES = 256 * 1024
+#: input channels of a 1 x 1 kernel up to which storing takes longer than multiplying
+FEW = 3
 #: products of the longest task, and of two of the shortest
 TASK_PRODUCTS = 64_000_000
 SHORT_PRODUCTS = 5_000_000
@@ -32,6 +35,8 @@ class _Tiles:
         size = problem.dtype.itemsize
         n = lanes(size)
         tall, wide = (14, 2) if vector_bytes() == 64 else (6, 2)
+        if single and problem.group_in <= FEW:  # stores bound it: long runs of few planes
+            tall, wide = (2, 8) if vector_bytes() == 64 else (2, 4)
         needed = -(-columns // n)
         self.columns = columns
         self.tiles = -(-needed // wide)
@@ -228,7 +233,10 @@ class PointwiseExecutor(_Base):
                 last[:, : job.some.columns] = x[n, c : c + p.group_in].reshape(p.group_in, -1)[:, job.whole :]
                 go(call, job.some, address(last), n_lanes * size, to + job.whole * size, g, 0, job.some.tiles, b0, b1)
 
-        share(part, len(tasks), workers, work_ns(p.products, p.dtype))
+        if job.some is not None and len(pairs) > 1:  # the last pixels of one would be written over those of another
+            run(lambda i: part(i, now), len(tasks), workers)
+        else:
+            share(part, len(tasks), workers, work_ns(p.products, p.dtype))
 
     @staticmethod
     def serves(problem: ChannelProblem) -> str:
