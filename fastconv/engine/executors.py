@@ -133,11 +133,11 @@ def _plain_separable(problem: SeparableProblem) -> Any:
 def _plain_of(problem: ChannelProblem, method: str) -> Any:
     """An executor without weights, and the forms of these that are worth looking for; else False."""
     kind = backend().executor(method)
-    if not getattr(kind, "in_place", False):
+    if not getattr(kind, "in_place", False) or problem.method == "separable":
         return False
     executor = kind(problem, np.empty(0, problem.dtype))
     executor.most_workers = most_workers(kind, problem)
-    forms = promising(problem, estimate(problem, method)) if problem.method in ("auto", "separable") else ()
+    forms = promising(problem, estimate(problem, method)) if problem.method == "auto" else ()
     return executor, forms
 
 
