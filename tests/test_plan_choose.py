@@ -120,6 +120,7 @@ def kernel_of(p: Plan) -> np.ndarray:
         ("volume", noise(3, 3, 3), {"shape": (40, 50, 60)}, "direct"),
         ("separable volume", np.einsum("i,j,k", noise(7), noise(5), noise(9)), {"shape": (40, 50, 60)}, "separable"),
         ("colour", np.outer(noise(9), noise(9)), {"shape": (300, 400, 3), "axes": (0, 1)}, "separable"),
+        ("three rows, one column", noise(3, 1), {"shape": (1080, 1920)}, "separable"),
         ("nothing", np.zeros((5, 5)), {}, "direct"),
     ],
 )  # fmt: skip

@@ -30,7 +30,7 @@ __all__ = ["Calls", "Now", "Written", "few_parts", "now", "ready", "share", "sho
 
 #: work that is handed over, in nanoseconds; longer work is shared out task by task, so that nobody waits for a core
 #: that is busy elsewhere
-LEAST_NS, MOST_NS = 25_000, 6_000_000
+LEAST_NS, MOST_NS = 25_000, 4_000_000
 #: looks of a helper that stays awake: about a quarter of a millisecond
 SPINS = 10_000
 #: calls that follow each other so soon call a helper out for less than `SERIAL_NS`

@@ -11,6 +11,7 @@ band      one sample of a band's buffer: several terms      pair    two mirrored
           are added there, strided columns dropped          lone    one tap of a window whose rows share no loads
 convert   one sample loaded in another dtype than the sums'
 down      one tap of a pass along one axis, not the last    byte    one tap of a mean of bytes, summed in 16 bits
+thin      one tap of a window of a single column, likewise
 tile      one tile of a spectrum pass                       sample  one tile sample, times log2 of the tile / 16
 from_*    one image sample brought to the sums' dtype       to_*    one output sample cast to a narrower dtype
 
@@ -91,7 +92,8 @@ def window_counts(problem: Problem, kernel: np.ndarray) -> Counts:
     shares = kernel.ndim > 1 and kernel.shape[-2] >= 4 and problem.stride[-2] == 1 and taps == kernel.size
     work = float(_samples(shape) * taps)
     counts = conversions(problem) | _band(problem, 1)
-    counts |= {"row": _rows(problem, shape), "pixel": float(_samples(shape)), "tap" if shares else "lone": work}
+    piece = "tap" if shares else "thin" if kernel.ndim > 1 and kernel.shape[-1] == 1 else "lone"
+    counts |= {"row": _rows(problem, shape), "pixel": float(_samples(shape)), piece: work}
     if problem.image_dtype != problem.accumulate:  # samples are converted as they are loaded, tap by tap
         counts["convert"] = work
     return counts
