@@ -110,3 +110,19 @@ def assert_close(found: np.ndarray, answer: Answer, dtype, factor=8.0) -> None:
         f"{wrong.sum()} of {wrong.size} wrong, first at {np.argwhere(wrong)[0]}: "
         f"{found[wrong][0]} for {answer.value[wrong][0]}"
     )
+
+
+def arrays(p, seed=0):
+    """Image, weights and bias of a problem: noise."""
+    rng = np.random.default_rng(seed)
+    x = rng.standard_normal((p.batch, p.c_in, *p.shape)).astype(p.dtype)
+    w = rng.standard_normal((p.c_out, p.group_in, *p.size)).astype(p.dtype)
+    return x, w, rng.standard_normal(p.c_out).astype(p.dtype)
+
+
+def executed(kind, p, x, w, bias=None, workers=1):
+    """What an executor, which must serve the problem, makes of it."""
+    assert kind.serves(p) == ""
+    out = np.full((p.batch, p.c_out, *p.out_shape), np.nan, p.dtype)
+    kind(p, w).execute(x, out, bias, workers)
+    return out

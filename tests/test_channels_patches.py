@@ -4,26 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from channels_naive import assert_close, conv, conv_problem
+from channels_naive import arrays, assert_close, conv, conv_problem, executed
 
 from fastconv import nn
 from fastconv.backends.channels.patches import PIXELS, PatchesExecutor
 from fastconv.engine import executors
 from fastconv.engine.channels import clear_executors
-
-
-def arrays(p, seed=0):
-    rng = np.random.default_rng(seed)
-    x = rng.standard_normal((p.batch, p.c_in, *p.shape)).astype(p.dtype)
-    w = rng.standard_normal((p.c_out, p.group_in, *p.size)).astype(p.dtype)
-    return x, w, rng.standard_normal(p.c_out).astype(p.dtype)
-
-
-def run(p, x, w, bias=None, workers=1):
-    assert PatchesExecutor.serves(p) == ""
-    out = np.full((p.batch, p.c_out, *p.out_shape), np.nan, p.dtype)
-    PatchesExecutor(p, w).execute(x, out, bias, workers)
-    return out
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -43,8 +29,8 @@ def test_small_images(shape, size, dilation, before, after, stride, dtype):
         assert p.out_shape[1] > 4
         return
     x, w, bias = arrays(p)
-    assert_close(run(p, x, w, bias), conv(x, w, p, bias), dtype)
-    assert np.array_equal(run(p, x, w, None, 2), run(p, x, w))
+    assert_close(executed(PatchesExecutor, p, x, w, bias), conv(x, w, p, bias), dtype)
+    assert np.array_equal(executed(PatchesExecutor, p, x, w, None, 2), executed(PatchesExecutor, p, x, w))
 
 
 @pytest.mark.parametrize("shape", [*((1, n) for n in range(1, 18)), (5, 5), (7, 7), (14, 14), (8, 12), (31, 33)])
@@ -52,32 +38,32 @@ def test_small_images(shape, size, dilation, before, after, stride, dtype):
 def test_products_of_any_number_of_pixels(shape, c_in, c_out, groups):
     p = conv_problem(shape, (1, 1), batch=2, c_in=c_in, c_out=c_out, groups=groups)
     x, w, bias = arrays(p)
-    assert_close(run(p, x, w, bias), conv(x, w, p, bias), np.float32)
-    assert np.array_equal(run(p, x, w, None, 2), run(p, x, w))
+    assert_close(executed(PatchesExecutor, p, x, w, bias), conv(x, w, p, bias), np.float32)
+    assert np.array_equal(executed(PatchesExecutor, p, x, w, None, 2), executed(PatchesExecutor, p, x, w))
 
 
 @pytest.mark.parametrize(("shape", "size"), [((7, 7), 3), ((14, 14), 1), ((4, 4), 3)])
 def test_work_is_shared_out_by_channels(shape, size):
     p = conv_problem(shape, (size, size), c_in=300, c_out=310, before=(size // 2,) * 2, after=(size // 2,) * 2)
     x, w, bias = arrays(p)
-    once = run(p, x, w, bias)
+    once = executed(PatchesExecutor, p, x, w, bias)
     assert_close(once, conv(x, w, p, bias), np.float32)
     for workers in (2, 3):
-        assert np.array_equal(run(p, x, w, bias, workers), once)
+        assert np.array_equal(executed(PatchesExecutor, p, x, w, bias, workers), once)
 
 
 @pytest.mark.parametrize(("size", "pad", "shape"), [(1, 0, (3, 11)), (3, 1, (7, 9)), (2, 0, (4, 4))])
 def test_nothing_is_read_around_image_and_weights(size, pad, shape):
     p = conv_problem(shape, (size, size), c_in=3, c_out=5, before=(pad, pad), after=(pad, pad), mode="constant")
     x, w, bias = arrays(p)
-    want = run(p, x, w, bias)
+    want = executed(PatchesExecutor, p, x, w, bias)
 
     def amid_nan(a):
         room = np.full(a.size + 256, np.nan, a.dtype)
         room[128 : 128 + a.size] = a.reshape(-1)
         return room[128 : 128 + a.size].reshape(a.shape)
 
-    assert np.array_equal(run(p, amid_nan(x), amid_nan(w), bias), want)
+    assert np.array_equal(executed(PatchesExecutor, p, amid_nan(x), amid_nan(w), bias), want)
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
@@ -85,7 +71,7 @@ def test_what_is_not_finite_stays_in_its_windows(value):
     p = conv_problem((6, 7), (3, 3), c_in=4, c_out=3, before=(1, 1), after=(1, 1), mode="constant")
     x, w, _ = arrays(p)
     x[0, 2, 3, 1] = value
-    rows, columns = np.nonzero(~np.isfinite(run(p, x, w)[0]).all(axis=0))
+    rows, columns = np.nonzero(~np.isfinite(executed(PatchesExecutor, p, x, w)[0]).all(axis=0))
     assert (rows.min(), rows.max(), columns.min(), columns.max()) == (2, 4, 0, 2)
 
 

@@ -4,23 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from channels_naive import assert_close, conv, conv_problem
+from channels_naive import arrays, assert_close, conv, conv_problem, executed
 
 from fastconv.backends.channels.strided import WIDE, StridedExecutor
-
-
-def arrays(p, seed=0):
-    rng = np.random.default_rng(seed)
-    x = rng.standard_normal((p.batch, p.c_in, *p.shape)).astype(p.dtype)
-    w = rng.standard_normal((p.c_out, p.group_in, *p.size)).astype(p.dtype)
-    return x, w, rng.standard_normal(p.c_out).astype(p.dtype)
-
-
-def run(p, x, w, bias=None, workers=1):
-    assert StridedExecutor.serves(p) == ""
-    out = np.full((p.batch, p.c_out, *p.out_shape), np.nan, p.dtype)
-    StridedExecutor(p, w).execute(x, out, bias, workers)
-    return out
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -35,35 +21,35 @@ def test_every_width(size, rows, dilation, before, after, width, dtype):
     p = conv_problem((11, width), size, batch=2, c_in=4, c_out=10, groups=2, stride=(rows, 2), dilation=(dilation, 1),
                      before=before, after=after, dtype=dtype)  # fmt: skip
     x, w, bias = arrays(p)
-    assert_close(run(p, x, w, bias), conv(x, w, p, bias), dtype)
+    assert_close(executed(StridedExecutor, p, x, w, bias), conv(x, w, p, bias), dtype)
 
 
 @pytest.mark.parametrize("c_out", [1, 16, 28, 29, 61])
 def test_blocks_of_channels_and_workers(c_out):
     p = conv_problem((120, 118), (3, 3), c_in=9, c_out=c_out, stride=(2, 2), before=(1, 1), after=(1, 1))
     x, w, bias = arrays(p)
-    once = run(p, x, w, bias)
+    once = executed(StridedExecutor, p, x, w, bias)
     assert_close(once, conv(x, w, p, bias), np.float32)
     for workers in (2, 3):
-        assert np.array_equal(run(p, x, w, bias, workers), once)
+        assert np.array_equal(executed(StridedExecutor, p, x, w, bias, workers), once)
 
 
 @pytest.mark.parametrize(("pad", "width"), [(0, 40), (1, 64), (3, 33)])
 def test_nothing_is_read_around_the_image(pad, width):
     p = conv_problem((6, width), (3, 3), c_in=2, c_out=3, stride=(2, 2), before=(pad, pad), after=(pad, pad))
     x, w, bias = arrays(p)
-    want = run(p, x, w, bias)
+    want = executed(StridedExecutor, p, x, w, bias)
     room = np.full(x.size + 512, np.nan, np.float32)
     inner = room[256 : 256 + x.size].reshape(x.shape)
     inner[...] = x
-    assert np.array_equal(run(p, inner, w, bias), want)
+    assert np.array_equal(executed(StridedExecutor, p, inner, w, bias), want)
 
 
 def test_what_is_not_finite_stays_in_its_windows():
     p = conv_problem((12, 80), (3, 3), c_in=2, c_out=3, stride=(2, 2), before=(1, 1), after=(1, 1))
     x, w, _ = arrays(p)
     x[0, 1, 5, 63] = np.nan
-    rows, columns = np.nonzero(np.isnan(run(p, x, w)[0]).all(axis=0))
+    rows, columns = np.nonzero(np.isnan(executed(StridedExecutor, p, x, w)[0]).all(axis=0))
     assert (rows.min(), rows.max(), columns.min(), columns.max()) == (2, 3, 31, 32)
 
 
