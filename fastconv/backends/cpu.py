@@ -163,9 +163,10 @@ class _Job:
         # how many workers there may be is asked of the system: not for a small image
         workers = worker_count(workers) if self.cost > handoff.LEAST_NS else 1
         if self.shares and self.warm and handoff.short(self.cost, workers):
+            parts = handoff.lanes_of(self.cost, workers)
             shared = self.kept.shared
-            if shared is None or len(shared.bands) != workers:
-                shared = self.kept.shared = self._shared(image, workers)
+            if shared is None or len(shared.bands) != parts:
+                shared = self.kept.shared = self._shared(image, parts)
             if shared is not None:
                 shared(address(image), address(out), self.cost)
                 return

@@ -10,6 +10,7 @@ that a busy machine costs speed and never an answer.
 from __future__ import annotations
 
 import atexit
+import math
 import os
 import struct
 import sys
@@ -26,11 +27,13 @@ from fastconv.core.scratch import use_lane
 from fastconv.loops import handoff as loops
 from fastconv.loops.jit import held_lock, machine_call
 
-__all__ = ["Calls", "Now", "Written", "few_parts", "now", "ready", "share", "short"]
+__all__ = ["Calls", "Now", "Written", "few_parts", "lanes_of", "now", "ready", "share", "short"]
 
 #: work that is handed over, in nanoseconds; longer work is shared out task by task, so that nobody waits for a core
 #: that is busy elsewhere
 LEAST_NS, MOST_NS = 25_000, 4_000_000
+#: what it takes to write down the calls of a lane
+LANE_NS = 10_000
 #: looks of a helper that stays awake: about a quarter of a millisecond
 SPINS = 10_000
 #: calls that follow each other so soon call a helper out for less than `SERIAL_NS`
@@ -126,7 +129,12 @@ def few_parts(ns: float, workers: int) -> int:
     """Parts to cut work into that is too short to be cut at will: 1, or one for each worker; else 0."""
     if ns < LEAST_NS or (workers == 1 and ns <= MOST_NS):
         return 1
-    return workers if short(ns, workers) else 0
+    return lanes_of(ns, workers) if short(ns, workers) else 0
+
+
+def lanes_of(ns: float, workers: int) -> int:
+    """How many of the workers are worth a lane: writing one down takes some 10 us of the caller's time."""
+    return min(workers, max(2, round(math.sqrt(ns / LANE_NS))))
 
 
 _last = 0
@@ -150,7 +158,7 @@ def share(part: Callable[[int, Now], None], count: int, workers: int, ns: float)
     if not short(ns, workers):
         threads.run(lambda i: part(i, now), count, workers if ns > threads.SERIAL_NS else 1)
         return
-    lanes = []
+    lanes, workers = [], lanes_of(ns, workers)
     try:
         for lane in range(workers):
             use_lane(lane)
@@ -162,15 +170,15 @@ def share(part: Callable[[int, Now], None], count: int, workers: int, ns: float)
     Calls(lanes).make(wanted(ns))
 
 
-_calls: dict[int, tuple[int, str, int]] = {}
+_calls: dict[Any, tuple[int, str, int]] = {}
 
 
 def _machine_call(loop: Any) -> tuple[int, str, int]:
     """Address, kinds of arguments, and address of the `forward` for them; compiled on the caller's thread."""
-    found = _calls.get(id(loop))
+    found = _calls.get(loop)
     if found is None:
         function, kinds, shape = machine_call(loop)
-        found = _calls[id(loop)] = function, kinds, loops.forward.address(SHAPE=shape)
+        found = _calls[loop] = function, kinds, loops.forward.address(SHAPE=shape)
     return found
 
 

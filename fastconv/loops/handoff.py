@@ -21,11 +21,12 @@ Calls lie in a table of int64, one behind the other and ended by a zero::
 An array takes its address and its shape, a float the bits of its value.
 """
 
+import ctypes
 import platform
 import sys
 
 import numpy as np
-from llvmlite import ir
+from llvmlite import binding, ir
 from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
@@ -43,6 +44,10 @@ SLOT_WORDS = 64
 SLOT, OWNER, ASLEEP, LOCK, THREAD, MASK, OTHER = 8 * SLOT_WORDS, 8, 16, 24, 32, 128, 256
 #: bytes of a set of processors
 MASK_BYTES = 128
+
+# not on every system would they be found by name
+for _name in ("PyThread_acquire_lock", "PyThread_release_lock"):
+    binding.add_symbol(_name, ctypes.cast(getattr(ctypes.pythonapi, _name), ctypes.c_void_p).value)
 
 #: `forward`'s constant: the dtype of each argument, of an array in a tuple of its own, as often as it has dimensions
 SHAPE = ()
