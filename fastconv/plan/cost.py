@@ -92,7 +92,8 @@ def window_counts(problem: Problem, kernel: np.ndarray) -> Counts:
     shares = kernel.ndim > 1 and kernel.shape[-2] >= 4 and problem.stride[-2] == 1 and taps == kernel.size
     work = float(_samples(shape) * taps)
     counts = conversions(problem) | _band(problem, 1)
-    piece = "tap" if shares else "thin" if kernel.ndim > 1 and kernel.shape[-1] == 1 else "lone"
+    column = kernel.shape[-1] == 1 if problem.axes[-1] == len(shape) - 1 else kernel.ndim == 1
+    piece = "tap" if shares else "thin" if column and taps > 1 else "lone"
     counts |= {"row": _rows(problem, shape), "pixel": float(_samples(shape)), piece: work}
     if problem.image_dtype != problem.accumulate:  # samples are converted as they are loaded, tap by tap
         counts["convert"] = work
