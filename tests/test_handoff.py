@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -69,8 +70,21 @@ def meeting() -> list[int]:
 def test_lanes_are_made_at_the_same_time() -> None:
     for _ in range(3):  # by a helper that is started, by one that is awake
         assert meeting() == [1, 1]
+    time.sleep(0.05)
+    assert meeting() == [1, 1]  # by one that sleeps
     handoff.loops.recall(handoff._at, handoff.SLOTS)
     assert meeting() == [1, 1]  # by one that was sent away
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="this system does not tell")
+def test_who_was_woken_may_run_anywhere_again() -> None:
+    meeting()
+    time.sleep(0.05)
+    meeting()
+    assert threads._pool is not None
+    for thread in threads._pool.threads:
+        assert thread.native_id is not None
+        assert os.sched_getaffinity(thread.native_id) == os.sched_getaffinity(0)
 
 
 def test_tasks_find_helpers_that_wait_for_calls() -> None:
@@ -134,6 +148,20 @@ def test_arguments_that_no_word_stands_for() -> None:
         machine_call(loops.append.compiled(strided, 1.0))
 
 
+@pytest.fixture
+def made(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many lanes each use of the helpers had."""
+    found: list[int] = []
+    make = handoff.Calls.make
+
+    def counted(self: handoff.Calls, call: bool = True) -> None:
+        found.append(len(self.lanes))
+        make(self, call)
+
+    monkeypatch.setattr(handoff.Calls, "make", counted)
+    return found
+
+
 # what is shared so -------------------------------------------------------------------------------------------------
 IMAGE = np.random.default_rng(1).random((437, 519))
 FILTERS: dict[str, Callable[..., np.ndarray]] = {
@@ -148,7 +176,7 @@ FILTERS: dict[str, Callable[..., np.ndarray]] = {
 
 @pytest.mark.parametrize("dtype", ["uint8", "float32", "float64"])
 @pytest.mark.parametrize("name", FILTERS)
-def test_filters_have_the_same_bits(name: str, dtype: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_filters_have_the_same_bits(name: str, dtype: str, monkeypatch: pytest.MonkeyPatch, made: list[int]) -> None:
     monkeypatch.setattr(threads, "worker_count", lambda workers: 1 if workers is None else workers)
     monkeypatch.setattr("fastconv.backends.cpu.worker_count", lambda workers: 1 if workers is None else workers)
     images = [(IMAGE * 255).astype(dtype), (IMAGE[::-1] * 255).astype(dtype)]
@@ -157,6 +185,7 @@ def test_filters_have_the_same_bits(name: str, dtype: str, monkeypatch: pytest.M
         for image, expected in zip(images, want, strict=True):
             for _ in range(3):
                 assert np.array_equal(FILTERS[name](image, workers=workers), expected)
+    assert bool(made) == (name not in ("magnitude", "stride"))  # those are more than one call a band
 
 
 @pytest.mark.parametrize("options", [
@@ -164,7 +193,9 @@ def test_filters_have_the_same_bits(name: str, dtype: str, monkeypatch: pytest.M
     {"padding": 1, "groups": 32}, {"kernel": 1}, {"kernel": 1, "groups": 2},
 ], ids=str)  # fmt: skip
 @pytest.mark.parametrize("pixels", [7, 14, 40])
-def test_layers_have_the_same_bits(options: dict[str, int], pixels: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_layers_have_the_same_bits(
+    options: dict[str, int], pixels: int, monkeypatch: pytest.MonkeyPatch, made: list[int]
+) -> None:
     monkeypatch.setattr("fastconv.core.threads.worker_count", lambda workers: 1 if workers is None else workers)
     random = np.random.default_rng(pixels)
     options = dict(options)
@@ -179,6 +210,7 @@ def test_layers_have_the_same_bits(options: dict[str, int], pixels: int, monkeyp
             for workers in (2, 3):
                 got = fc.nn.conv2d(x, weight, method=method, workers=workers, **options)
                 assert np.array_equal(got, want), (method, workers)
+    assert 2 in made
 
 
 # fingerprints ------------------------------------------------------------------------------------------------------
