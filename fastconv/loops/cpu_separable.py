@@ -10,7 +10,7 @@ import numpy as np
 
 from .blocks import call_row, fetch, horizontal, vertical
 from .jit import helper, loop
-from .memory import ahead, copied
+from .memory import ahead, copied, settled
 
 #: marks a padded row that holds the constant, in a table of row offsets
 CONSTANT_ROW = -(2**63)
@@ -172,6 +172,8 @@ def fused(
                 call_row(horizontal1, (line + at * size, step, wh.ctypes.data, nh, to, m))
             x0 += m
         y += many
+    if march:
+        settled()
 
 
 __all__ = ["CONSTANT_ROW", "fused", "horizontal_row", "line_ends", "row_addresses", "vertical_row"]

@@ -11,6 +11,7 @@ import numpy as np
 from .blocks import call_row, fetch, move, scatter, window, window_block
 from .cpu_separable import CONSTANT_ROW
 from .jit import helper, loop
+from .memory import settled
 
 # constants of a specialisation, see jit.Loop.address
 SRC = ACC = OUT = ()
@@ -139,10 +140,10 @@ def _edge(
     src, row_offset, first_row, tap_row, tap_column, w, table, out, out_offset, out_size,
     begin, end, columns, strip, pitch, y0, y1, reach, row_strip, gather, scatter,
 ):  # fmt: skip
-    """Outputs begin..end of rows y0..y1, which read padded rows as far as ``reach`` behind their first, from a transposed padded copy of the columns that they read.
+    """Outputs begin..end of rows y0..y1, from a transposed padded copy of the columns that they read.
 
-    strip[j * pitch + p - p0] is the sample of padded row p in ``columns[j]``: an output column is one long row of
-    sums, and few columns cost few loops.
+    reach: padded rows from the first tap of an output to the last.  strip[j * pitch + p - p0] is the sample of padded
+    row p in ``columns[j]``: an output column is one long row of sums, and few columns cost few loops.
     """
     p0 = first_row[y0]
     p1 = first_row[y1 - 1] + reach + 1
@@ -212,6 +213,8 @@ def direct(
             _edge(src, row_offset, first_row, tap_row, tap_column, w, table, out, out_offset, out_size, high, n_full,
                   right, strip, pitch, a, b, reach, row_strip, gather, scatter)  # fmt: skip
         a = b
+    if march:
+        settled()
 
 
 __all__ = ["direct", "gather_columns", "scatter_columns", "window_row", "window_rows"]

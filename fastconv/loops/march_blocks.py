@@ -13,6 +13,7 @@ from numba import types
 from numba.extending import intrinsic
 
 from .blocks import ordered_sums
+from .memory import line_ahead
 from .vec import I32, Emitter, count
 
 #: A row's plan is a table of int64 that begins with: how many vectors of outputs lie near its ends; the value outside,
@@ -23,6 +24,8 @@ from .vec import I32, Emitter, count
 PLAN_WORDS = 5
 #: weights that stay in registers; of more, each is read where it is needed
 KEPT = 9
+#: bytes before which memory is asked for a row that is not in the caches
+AHEAD = 512
 
 
 def _shifted(e, columns, samples):
@@ -39,6 +42,21 @@ def _addresses(e, table, n, more):
     return [e.b.add(e.integer(table, k), more) for k in range(n)]
 
 
+def _store(e, address, v, dtype, stream):
+    """Store a sum; with ``stream`` a whole cache line, past the caches."""
+    v = e.converted(v, dtype)
+    store = e.b.store(v, e.pointer(address, v.type))
+    store.align = e.n * dtype.bitwidth // 8 if stream else 1
+    if stream:
+        store.set_metadata("nontemporal", e.b.module.add_metadata([I32(1)]))
+
+
+def _ask(e, addresses, i, size):
+    """Ask the memory for sample i of rows that are read in order, in bytes of ``size``, and of what follows it."""
+    for address in addresses:
+        line_ahead(e.b, e.plus(e.b.add(address, e.times(i, size)), AHEAD), ())
+
+
 def _permuted(e, v, lanes, outside):
     """``v[lanes]``, and ``outside`` where the lane is negative."""
     name = "hi" if e.whole else {types.float32: "sf", types.float64: "df"}[e.acc]
@@ -49,25 +67,26 @@ def _permuted(e, v, lanes, outside):
     return e.b.select(inside, e.b.call(found, [v, lanes]), outside)
 
 
-def _whole_row(e, plan, lead, ahead, step, first, main, near):
+def _whole_row(e, plan, lead, ahead, step, first, main, put, near, streams):
     """Every output of a row: ``main`` where whole vectors lie inside it, ``near`` its ends; some are made twice.
 
-    lead: outputs to leave out, from the first inside on, until vectors lie well; ``main(i, carried)`` makes ``step``
-    outputs at i, carrying on from ``first(i)``; ``near(i, starts, border)`` makes a vector of them from vectors of
-    columns read at ``starts``, ``border(k, v)`` being what lies in the k-th of them.
+    lead: outputs to leave out, from the first inside on, until vectors lie well.  ``main(i, carried)`` makes ``step``
+    outputs at i, carrying on from ``first(i)``, and gives what it carries on and those outputs; ``first`` also tells
+    how many vectors they are.  ``put(i, outputs, streams)`` stores them, with ``streams`` past the caches.
+    ``near(i, starts, border)`` makes and stores a vector of outputs from vectors of columns read at ``starts``,
+    ``border(k, v)`` being what lies in the k-th of them; it comes first: what has passed the caches is far away.
+
+    Outputs are stored a turn later, behind the next turn's loads: where the addresses of an output and of a source
+    differ by some multiple of 4096 and a little, as those of two large arrays do, loads right behind a store would
+    wait for it (3 x 3 taps of 2048 x 2048 float32: up to three times as long).
     """
     b = e.b
-    most, stop = e.integer(plan, 3), e.integer(plan, 4)
-    begin = b.add(e.integer(plan, 2), lead)
-    begin = b.select(b.icmp_signed("<", begin, most), begin, most)
-    end = b.add(begin, b.mul(b.sdiv(b.sub(stop, begin), e.const(step)), e.const(step)))
-    e.repeat(begin, end, e.const(step), first(begin), main)
     outside = e.weight(e.plus(plan, 8), 0)
     lanes_type = ir.VectorType(ir.IntType(e.acc.bitwidth), e.n)
     lanes_at = 8 * (ahead + 2)
     size = lanes_at + (ahead + 1) * e.n * e.size
 
-    def turn(t, _):
+    def end_of_row(t, _):
         at = b.add(e.plus(plan, 8 * PLAN_WORDS), e.times(t, size))
 
         def border(k, v):
@@ -78,17 +97,33 @@ def _whole_row(e, plan, lead, ahead, step, first, main, near):
         near(e.integer(at, 0), [e.integer(at, 1 + k) for k in range(ahead + 1)], border)
         return []
 
-    e.repeat(e.const(0), e.integer(plan, 0), e.const(1), [], turn)
+    e.repeat(e.const(0), e.integer(plan, 0), e.const(1), [], end_of_row)
+    most, stop = e.integer(plan, 3), e.integer(plan, 4)
+    begin = b.add(e.integer(plan, 2), lead)
+    begin = b.select(b.icmp_signed("<", begin, most), begin, most)
+    end = b.add(begin, b.mul(b.sdiv(b.sub(stop, begin), e.const(step)), e.const(step)))
+    start, made = first(begin)
+
+    def turn(i, carried):
+        at, carried, waiting = carried[0], carried[1 : len(start) + 1], carried[len(start) + 1 :]
+        carried, new = main(i, carried)
+        put(at, waiting, streams)
+        return [i, *carried, *new]
+
+    last = e.repeat(begin, end, e.const(step), [begin, *start, *[e.zero()] * made], turn)
+    put(last[0], last[len(start) + 1 :], streams)
 
 
 @intrinsic
 def march_separable(
-    typingctx, table, wv, wh, outs, plan, lead, src_t, acc_t, out_t, down, down_fold, along, along_fold, step, rows
+    typingctx, table, wv, wh, outs, plan, lead,
+    src_t, acc_t, out_t, down, down_fold, along, along_fold, step, rows, stream,
 ):  # fmt: skip
     """out[r][i] = sum over j of wh[j] * sum over k of wv[k] * row[r + k][i + j * step], for all outputs of a row.
 
     ``table``, ``outs``: tables of the addresses of down + rows - 1 source rows and of the output rows; ``plan``: what
     lies at the ends of all of them (`PLAN_WORDS`); ``lead``: see `_whole_row`.  Nothing outside the rows is read.
+    ``stream`` (None,): outputs lie on multiples of a vector's size then, and are stored past the caches.
     """
 
     def codegen(context, builder, sig, args):
@@ -109,37 +144,40 @@ def march_separable(
             loaded = [e.load(builder.add(source, at), src_t.dtype) for source in sources]
             return ordered_sums(e, count(down_fold), nv, r_, lambda k, r: loaded[k + r], vertical.__getitem__)
 
-        def store(i, columns):
+        def sums_of(columns):
             def sample(k, r):
                 return _shifted(e, [c[r] for c in columns], k * gap)
 
+            return ordered_sums(e, count(along_fold), nh, r_, sample, horizontal.__getitem__)
+
+        def put(i, sums, streams=False):
             at = e.times(i, width)
-            sums = ordered_sums(e, count(along_fold), nh, r_, sample, horizontal.__getitem__)
             for to, s in zip(targets, sums, strict=True):
-                e.store(builder.add(to, at), s, out_t.dtype)
+                _store(e, builder.add(to, at), s, out_t.dtype, streams)
 
         def main(i, carried):
+            if count(stream):
+                _ask(e, sources[nv - 1 :], i, narrow)
             columns = [carried[k : k + r_] for k in range(0, ahead * r_, r_)]
             columns.append(column(e.plus(i, ahead * e.n)))
-            store(i, columns)
-            return [v for c in columns[1:] for v in c]
+            return [v for c in columns[1:] for v in c], sums_of(columns)
 
         def first(i):
-            return [v for k in range(ahead) for v in column(e.plus(i, k * e.n))]
+            return [v for k in range(ahead) for v in column(e.plus(i, k * e.n))], r_
 
         def near(i, starts, border):
-            store(i, [[border(k, v) for v in column(start)] for k, start in enumerate(starts)])
+            put(i, sums_of([[border(k, v) for v in column(start)] for k, start in enumerate(starts)]))
 
-        _whole_row(e, plan, lead, ahead, e.n, first, main, near)
+        _whole_row(e, plan, lead, ahead, e.n, first, main, put, near, count(stream))
         return context.get_dummy_value()
 
-    tokens = (src_t, acc_t, out_t, down, down_fold, along, along_fold, step, rows)
+    tokens = (src_t, acc_t, out_t, down, down_fold, along, along_fold, step, rows, stream)
     return types.void(*[types.intp] * 6, *tokens), codegen
 
 
 @intrinsic
 def march_dense(
-    typingctx, table, w, outs, plan, lead, src_t, acc_t, out_t, down, along, step, cross, rows, vectors
+    typingctx, table, w, outs, plan, lead, src_t, acc_t, out_t, down, along, step, cross, rows, vectors, stream
 ):  # fmt: skip
     """out[r][i] = sum over k, j of w[k, j] * row[r + k][i + j * step], for all outputs of a row.
 
@@ -161,7 +199,7 @@ def march_dense(
         def weight(tap):
             return kept.get(tap) or e.weight(w, taps.index(tap))
 
-        def block(i, v_, samples):
+        def block(v_, samples):
             """``v_`` vectors of every output row: ``samples(source)`` gives what lies under each column of taps."""
             sums = [[e.zero()] * v_ for _ in range(r_)]
             for p, source in enumerate(sources):
@@ -171,10 +209,14 @@ def march_dense(
                         if (p - r, j) in taps:
                             tap = weight((p - r, j))
                             sums[r] = [e.fma(under(j, v), tap, s) for v, s in enumerate(sums[r])]
+            return [s for row in sums for s in row]
+
+        def put(i, sums, streams=False):
             at = e.times(i, width)
-            for to, row in zip(targets, sums, strict=True):
-                for v, s in enumerate(row):
-                    e.store(e.plus(builder.add(to, at), v * e.n * width), s, out_t.dtype)
+            v_ = len(sums) // r_
+            for r, to in enumerate(targets):
+                for v in range(v_):
+                    _store(e, e.plus(builder.add(to, at), v * e.n * width), sums[r * v_ + v], out_t.dtype, streams)
 
         def shifted(loaded):
             made = {}
@@ -187,6 +229,9 @@ def march_dense(
             return under
 
         def main(i, _):
+            if count(stream):
+                _ask(e, sources[nv - 1 :], i, narrow)
+
             def samples(source):
                 at = builder.add(source, e.times(i, narrow))
                 if src_t.dtype != acc_t.dtype:
@@ -203,20 +248,20 @@ def march_dense(
 
                 return under
 
-            block(i, count(vectors), samples)
-            return []
+            return [], block(count(vectors), samples)
 
         def near(i, starts, border):
             def samples(source):
                 at = [builder.add(source, e.times(start, narrow)) for start in starts]
                 return shifted([border(k, e.load(a, src_t.dtype)) for k, a in enumerate(at)])
 
-            block(i, 1, samples)
+            put(i, block(1, samples))
 
-        _whole_row(e, plan, lead, ahead, count(vectors) * e.n, lambda i: [], main, near)
+        made = r_ * count(vectors)
+        _whole_row(e, plan, lead, ahead, count(vectors) * e.n, lambda i: ([], made), main, put, near, count(stream))
         return context.get_dummy_value()
 
-    tokens = (src_t, acc_t, out_t, down, along, step, cross, rows, vectors)
+    tokens = (src_t, acc_t, out_t, down, along, step, cross, rows, vectors, stream)
     return types.void(*[types.intp] * 5, *tokens), codegen
 
 

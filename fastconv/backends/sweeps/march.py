@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,6 +20,10 @@ __all__ = ["MOST", "NO_MARCH", "DenseShape", "March", "dense_shape", "separable_
 MOST, STEPS, AHEAD = 9, 4, 3
 #: rows of a dense kernel whose march beats `window_rows`: of 7 x 7 it is a tenth faster, of 9 x 9 no more
 DENSE = 7
+#: bytes of image and result from which on results pass the caches by: as many as the cores of a socket share, or more.
+#: Measured on 3 x 3 taps of float32, one thread: 1024 x 1024 takes twice as long that way, 2048 x 2048 a fifth less,
+#: 3000 x 4000 a quarter less, and likewise where the result is summed at once; into fresh memory as long either way
+STREAM_BYTES = 2**25
 #: the largest kernel with taps in its middle row and column only
 CROSS = 5
 
@@ -41,15 +46,16 @@ def _fits(taps: int, step: int, acc: np.dtype) -> bool:
 
 
 def _plan(layout: Layout, sums: np.dtype, step: int, beyond: int, outside: Any) -> np.ndarray | None:
-    """The plan of rows that march ``step`` outputs at a time; None where they are too short, or begin inside.
+    """The plan of rows that march ``step`` outputs at a time.
 
-    beyond: samples that are read behind those under an output's first tap.  Also None where a vector of padding draws on samples too far apart for one vector: those at the other end.
+    None where they are too short, or begin inside the image, or where a vector of padding draws on samples too far
+    apart for one vector: those at the other end.  beyond: samples read behind the one under an output's first tap.
     """
     size = lanes(sums.itemsize)
     n, before, reach = layout.n_full, layout.before, layout.reach
     ahead = -(-reach // size)
     stop = min(n, layout.n_in + before - beyond)
-    left = max(1, -(-before // size))
+    left = -(-(before + size - 1) // size)  # wherever vectors lie, the first is no later
     right = -(-(n - (stop - step + 1)) // size)
     if before < 0 or left * size + step > stop or layout.n_in < size:
         return None
@@ -72,9 +78,16 @@ def _plan(layout: Layout, sums: np.dtype, step: int, beyond: int, outside: Any) 
     return np.concatenate([head, *near])
 
 
-def _vectors(source: np.dtype, sums: np.dtype) -> dict[str, int]:
-    size = lanes(sums.itemsize)
-    return {"LANES": size, "LANES_SIZE": size * source.itemsize}
+def _sizes(source: np.dtype, sums: np.dtype, target: np.dtype) -> dict[str, int]:
+    return {"LANES": lanes(sums.itemsize), "SRC_SIZE": source.itemsize, "OUT_SIZE": target.itemsize}
+
+
+def _streams(layout: Layout, sums: np.dtype, target: np.dtype) -> bool:
+    """Whether outputs are stored past the caches: those of rows of whole cache lines, of more than a cache holds."""
+    row = layout.n_full * target.itemsize
+    image = math.prod(layout.problem.shape) * layout.problem.image_dtype.itemsize
+    whole = target.itemsize == sums.itemsize and row % vector_bytes() == 0
+    return whole and image + layout.rows_out * row >= STREAM_BYTES
 
 
 def separable_march(
@@ -97,7 +110,9 @@ def separable_march(
     plan = _plan(layout, sums, size, -(-layout.reach // size) * size, outside)
     if plan is None:
         return NO_MARCH
-    function = cpu_march.march_separable_rows.address(
+    streams = _streams(layout, sums, target)
+    rows = cpu_march.march_separable_stream if streams else cpu_march.march_separable_rows
+    function = rows.address(
         SRC=token(source),
         ACC=token(sums),
         OUT=token(target),
@@ -106,7 +121,7 @@ def separable_march(
         ALONG=nones(len(column_taps)),
         ALONG_FOLD=nones(fold(column_taps)),
         STEP=nones(step),
-        **_vectors(source, sums),
+        **_sizes(source, sums, target),
     )
     return March(function, plan)
 
@@ -131,7 +146,9 @@ class DenseShape:
         plan = _plan(layout, sums, self.vectors * size, beyond, outside)
         if plan is None:
             return NO_MARCH
-        function = cpu_march.march_dense_rows.address(
+        streams = _streams(layout, sums, target)
+        rows = cpu_march.march_dense_stream if streams else cpu_march.march_dense_rows
+        function = rows.address(
             SRC=token(source),
             ACC=token(sums),
             OUT=token(target),
@@ -140,7 +157,7 @@ class DenseShape:
             STEP=nones(self.step),
             CROSS=nones(int(self.cross)),
             VECTORS=nones(self.vectors),
-            **_vectors(source, sums),
+            **_sizes(source, sums, target),
         )
         return March(function, plan)
 
