@@ -60,6 +60,21 @@ def test_separable(size: tuple[int, int], dtype: str) -> None:
             assert np.all(np.abs(got - want) <= allowed), (width, mode)
 
 
+@pytest.mark.parametrize("dtype", ["uint8", "int16"])
+@pytest.mark.parametrize("columns", [4, 7, 9])
+def test_many_taps_of_wide_rows(columns: int, dtype: str) -> None:
+    kernel = np.outer(RANDOM.standard_normal(5), RANDOM.standard_normal(columns))
+    for width in (512, 530, 561, 1043, 1600):
+        image = noise((6, width), dtype)
+        want, allowed = exact(image, kernel, mode="mirror")
+        got = fc.correlate(image, kernel, mode="mirror", method="separable")
+        assert np.all(np.abs(got - want) <= allowed), width
+    colour = noise((6, 403, 3), "uint8")
+    want, allowed = exact(colour, kernel[:, :, None], mode="reflect")
+    got = fc.correlate(colour, kernel, mode="reflect", method="separable", channel_axis=-1)
+    assert np.all(np.abs(got - want) <= allowed)
+
+
 #: taps that share multiplications: symmetric, antisymmetric, and one of each
 FOLDED = [([1, 2, 1], [-1, 0, 1]), ([1.5, -2, 0, 2, -1.5], [3, 1, 3]), ([1, 4, 6, 4, 1], [1, 4, 6, 4, 1])]
 

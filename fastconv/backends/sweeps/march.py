@@ -24,6 +24,8 @@ DENSE = 7
 #: Measured on 3 x 3 taps of float32, one thread: 1024 x 1024 takes twice as long that way, 2048 x 2048 a fifth less,
 #: 3000 x 4000 a quarter less, and likewise where the result is summed at once; into fresh memory as long either way
 STREAM_BYTES = 2**25
+#: bytes of a column under one output beyond which they do not: 9 taps of float32 down gain nothing or lose a sixth
+STREAM_COLUMN = 28
 #: the largest kernel with taps in its middle row and column only
 CROSS = 5
 
@@ -82,12 +84,15 @@ def _sizes(source: np.dtype, sums: np.dtype, target: np.dtype) -> dict[str, int]
     return {"LANES": lanes(sums.itemsize), "SRC_SIZE": source.itemsize, "OUT_SIZE": target.itemsize}
 
 
-def _streams(layout: Layout, sums: np.dtype, target: np.dtype) -> bool:
-    """Whether outputs are stored past the caches: those of rows of whole cache lines, of more than a cache holds."""
+def _streams(layout: Layout, column: int, sums: np.dtype, target: np.dtype) -> bool:
+    """Whether outputs are stored past the caches: those of rows of whole cache lines, of more than a cache holds.
+
+    column: bytes of source samples above each other under an output.
+    """
     row = layout.n_full * target.itemsize
     image = math.prod(layout.problem.shape) * layout.problem.image_dtype.itemsize
     whole = target.itemsize == sums.itemsize and row % vector_bytes() == 0
-    return whole and image + layout.rows_out * row >= STREAM_BYTES
+    return whole and column <= STREAM_COLUMN and image + layout.rows_out * row >= STREAM_BYTES
 
 
 def separable_march(
@@ -110,7 +115,7 @@ def separable_march(
     plan = _plan(layout, sums, size, -(-layout.reach // size) * size, outside)
     if plan is None:
         return NO_MARCH
-    streams = _streams(layout, sums, target)
+    streams = _streams(layout, len(row_taps) * source.itemsize, sums, target)
     rows = cpu_march.march_separable_stream if streams else cpu_march.march_separable_rows
     function = rows.address(
         SRC=token(source),
@@ -146,7 +151,7 @@ class DenseShape:
         plan = _plan(layout, sums, self.vectors * size, beyond, outside)
         if plan is None:
             return NO_MARCH
-        streams = _streams(layout, sums, target)
+        streams = self.rows < DENSE and _streams(layout, self.rows * source.itemsize, sums, target)
         rows = cpu_march.march_dense_stream if streams else cpu_march.march_dense_rows
         function = rows.address(
             SRC=token(source),
