@@ -9,21 +9,12 @@ from numba import types
 from numba.extending import intrinsic
 
 from .jit import loop
-from .vec import I8, I32, Emitter, count
+from .vec import I32, Emitter, count
 
 # constants of a specialisation, see jit.Loop.address
 LANES = 0
 ROWS = ()
 FOUR, ONE = (None,) * 4, (None,)
-
-
-def mean_of(e, s, half, multiplier, shift):
-    """The means, as bytes, of 16-bit sums."""
-    b = e.b
-    wide = ir.VectorType(I32, e.n)
-    s = b.zext(b.add(s, half), wide)
-    high = b.trunc(b.lshr(b.mul(s, b.zext(multiplier, wide)), e.filled(s, 16)), e.vector)
-    return b.trunc(b.lshr(high, shift), ir.VectorType(I8, e.n))
 
 
 @intrinsic
@@ -46,9 +37,12 @@ def box_means(typingctx, line, step, n, numbers, out, vectors, narrow):
             return [b.add(s, x) for s, x in zip(sums, read(b.add(line, b.mul(step, k))), strict=True)]
 
         sums = e.repeat(e.const(1), n, e.const(1), read(line), more)
-        divisor = [e.weight(numbers, i) for i in range(3)]
+        half, multiplier, shift = (e.weight(numbers, i) for i in range(3))
+        wide = ir.VectorType(I32, e.n)
         for v, s in enumerate(sums):
-            mean = mean_of(e, s, *divisor)
+            s = b.zext(b.add(s, half), wide)
+            high = b.trunc(b.lshr(b.mul(s, b.zext(multiplier, wide)), e.filled(s, 16)), e.vector)
+            mean = b.trunc(b.lshr(high, shift), ir.VectorType(ir.IntType(8), e.n))
             b.store(mean, e.pointer(e.plus(out, e.n * v), mean.type)).align = 1
         return context.get_dummy_value()
 
@@ -114,4 +108,4 @@ def box_row(line, step, w, n, out, samples):
         i += 1
 
 
-__all__ = ["box_columns", "box_row", "mean_of"]
+__all__ = ["box_columns", "box_row"]

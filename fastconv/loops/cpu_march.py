@@ -7,7 +7,7 @@ from .jit import helper, loop
 from .march_blocks import march_dense, march_separable
 
 # constants of a specialisation, see jit.Loop.address
-SRC = ACC = OUT = DOWN = DOWN_FOLD = ALONG = ALONG_FOLD = STEP = MEANS = CROSS = VECTORS = ()
+SRC = ACC = OUT = DOWN = DOWN_FOLD = ALONG = ALONG_FOLD = STEP = CROSS = VECTORS = ()
 SRC_SIZE = OUT_SIZE = LANES = 1
 FOUR = (None,) * 4
 PLAIN, STREAM = (), (None,)
@@ -36,7 +36,7 @@ def march_separable_rows(table, wv, wh, outs, plan):
     """outs[r][i] = sum over j of wh[j] * sum over k of wv[k] * row[r + k][i + j * step]."""
     lead = _source_lead(table, SRC_SIZE, LANES)
     march_separable(
-        table, wv, wh, outs, plan, lead, SRC, ACC, OUT, DOWN, DOWN_FOLD, ALONG, ALONG_FOLD, STEP, FOUR, MEANS, PLAIN
+        table, wv, wh, outs, plan, lead, SRC, ACC, OUT, DOWN, DOWN_FOLD, ALONG, ALONG_FOLD, STEP, FOUR, PLAIN
     )
 
 
@@ -46,28 +46,12 @@ def march_separable_stream(table, wv, wh, outs, plan):
     lead = _output_lead(outs, plan, OUT_SIZE, LANES)
     if lead >= 0:
         march_separable(
-            table,
-            wv,
-            wh,
-            outs,
-            plan,
-            lead,
-            SRC,
-            ACC,
-            OUT,
-            DOWN,
-            DOWN_FOLD,
-            ALONG,
-            ALONG_FOLD,
-            STEP,
-            FOUR,
-            MEANS,
-            STREAM,
+            table, wv, wh, outs, plan, lead, SRC, ACC, OUT, DOWN, DOWN_FOLD, ALONG, ALONG_FOLD, STEP, FOUR, STREAM
         )
     else:
         lead = _source_lead(table, SRC_SIZE, LANES)
         march_separable(
-            table, wv, wh, outs, plan, lead, SRC, ACC, OUT, DOWN, DOWN_FOLD, ALONG, ALONG_FOLD, STEP, FOUR, MEANS, PLAIN
+            table, wv, wh, outs, plan, lead, SRC, ACC, OUT, DOWN, DOWN_FOLD, ALONG, ALONG_FOLD, STEP, FOUR, PLAIN
         )
 
 

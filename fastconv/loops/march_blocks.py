@@ -8,14 +8,11 @@ is stored and read again).  Sums are added in the order of `blocks.vertical`, `b
 Near the ends of a row the same vectors are permuted into what the border makes of them: there is no padded copy.
 """
 
-from functools import reduce
-
 from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
 from .blocks import ordered_sums
-from .box_bytes import mean_of
 from .memory import line_ahead
 from .vec import I32, I64, Emitter, count
 
@@ -49,17 +46,13 @@ def _addresses(e, table, n, more):
     return [e.b.add(e.integer(table, k), more) for k in range(n)]
 
 
-def _store(e, address, v, stream):
-    """Store a vector; with ``stream`` a whole cache line, past the caches."""
+def _store(e, address, v, dtype, stream):
+    """Store a sum; with ``stream`` a whole cache line, past the caches."""
+    v = e.converted(v, dtype)
     store = e.b.store(v, e.pointer(address, v.type))
-    store.align = e.n * e.size if stream else 1
+    store.align = e.n * dtype.bitwidth // 8 if stream else 1
     if stream:
         store.set_metadata("nontemporal", e.b.module.add_metadata([I32(1)]))
-
-
-def _plain_sums(e, taps, out, sample):
-    """Whole sums over ``taps`` taps of 1 for each of ``out`` outputs, as `ordered_sums` is asked for them."""
-    return [reduce(e.add, [sample(k, r) for k in range(taps)]) for r in range(out)]
 
 
 def _ask(e, addresses, i, size):
@@ -196,13 +189,12 @@ def _march_on_lines(e, begin, end, ahead, rows, column, sums_of, put, streams):
 @intrinsic
 def march_separable(
     typingctx, table, wv, wh, outs, plan, lead,
-    src_t, acc_t, out_t, down, down_fold, along, along_fold, step, rows, means, stream,
+    src_t, acc_t, out_t, down, down_fold, along, along_fold, step, rows, stream,
 ):  # fmt: skip
     """out[r][i] = sum over j of wh[j] * sum over k of wv[k] * row[r + k][i + j * step], for all outputs of a row.
 
     ``table``, ``outs``: tables of the addresses of down + rows - 1 source rows and of the output rows; ``plan``: what
     lies at the ends of all of them (`PLAN_WORDS`); ``lead``: see `_inside`.  Nothing outside the rows is read.
-    ``means`` (None,): of bytes, all taps are 1, the numbers that divide sums lie behind those at wh (`box_bytes`).
     ``stream`` (None,): outputs lie on multiples of a vector's size then, and are stored past the caches.
     """
 
@@ -217,19 +209,14 @@ def march_separable(
         sources, targets = _addresses(e, table, nv + r_ - 1, padding), _addresses(e, outs, r_, e.const(0))
         vertical = [e.weight(wv, k) for k in range(nv)]
         horizontal = [e.weight(wh, k) for k in range(nh)]
-        divisor = [e.weight(wh, nh + k) for k in range(3)] if count(means) else []
 
         def column(i):
             """The sums over rows of one vector of columns, for each output row."""
             at = e.times(i, narrow)
             loaded = [e.load(builder.add(source, at), src_t.dtype) for source in sources]
-            if count(means):
-                return _plain_sums(e, nv, r_, lambda k, r: loaded[k + r])
             return ordered_sums(e, count(down_fold), nv, r_, lambda k, r: loaded[k + r], vertical.__getitem__)
 
         def along_taps(sample):
-            if count(means):
-                return _plain_sums(e, nh, r_, sample)
             return ordered_sums(e, count(along_fold), nh, r_, sample, horizontal.__getitem__)
 
         def sums_of(columns):
@@ -238,8 +225,7 @@ def march_separable(
         def put(i, sums, streams=False):
             at = e.times(i, width)
             for to, s in zip(targets, sums, strict=True):
-                made = mean_of(e, s, *divisor) if count(means) else e.converted(s, out_t.dtype)
-                _store(e, builder.add(to, at), made, streams)
+                _store(e, builder.add(to, at), s, out_t.dtype, streams)
 
         def main(i, carried):
             if count(stream):
@@ -266,7 +252,7 @@ def march_separable(
             _march(e, begin, end, e.n, first, main, put, count(stream))
         return context.get_dummy_value()
 
-    tokens = (src_t, acc_t, out_t, down, down_fold, along, along_fold, step, rows, means, stream)
+    tokens = (src_t, acc_t, out_t, down, down_fold, along, along_fold, step, rows, stream)
     return types.void(*[types.intp] * 6, *tokens), codegen
 
 
@@ -313,7 +299,7 @@ def march_dense(
             many = len(sums) // r_
             for k, s in enumerate(sums):
                 to = builder.add(targets[k // many], at)
-                _store(e, e.plus(to, k % many * e.n * width), e.converted(s, out_t.dtype), streams)
+                _store(e, e.plus(to, k % many * e.n * width), s, out_t.dtype, streams)
 
         def shifted(loaded):
             made = {}

@@ -40,8 +40,6 @@ RING_BYTES = 800 * 1024
 #: of which a sweep of many rows takes this much, column by column of the image
 SLAB_BYTES = 400 * 1024
 _NO_RING = np.zeros(1, np.uint8)
-#: taps along a row up to which means of bytes march
-MEANS = 9
 #: vertical taps beyond which a sweep without horizontal ones goes tile by tile too
 TALL = 12
 
@@ -133,11 +131,7 @@ class LineSweep:
         vertical4 = box_bytes.box_columns.address(LANES=lanes(2), ROWS=nones(4)) if self._shared else vertical1
         outside = word(self.layout.problem.cval * nv if self.layout.problem.reads_constant else 0)
         row = box_bytes.box_row.address(LANES=lanes(2))
-        march, sums = NO_MARCH, np.dtype(word)
-        if self._shared and nh <= MEANS:
-            byte = np.dtype(np.uint8)
-            march = separable_march(self.layout, ones, numbers[:nh], byte, sums, byte, outside, True)
-        return _Ready(sums, ones, numbers[:nh], outside, vertical4, vertical1, row, stages, march)
+        return _Ready(np.dtype(word), ones, numbers[:nh], outside, vertical4, vertical1, row, stages)
 
     @property
     def _plain(self) -> bool:

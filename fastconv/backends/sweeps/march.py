@@ -103,11 +103,10 @@ def separable_march(
     sums: np.dtype,
     target: np.dtype,
     outside: Any,
-    means: bool = False,
 ) -> March:
     """Both passes of a separable kernel, for rows whose padding draws on its own end of the row.
 
-    outside: the sum over rows of what lies outside the image; means: of bytes, see `loops.box_bytes`.
+    outside: the sum over rows of what lies outside the image.
     """
     step = layout.column.dilation * layout.channels
     if not _fits(len(column_taps), step, sums) or not 2 <= len(row_taps) <= MOST:
@@ -127,7 +126,6 @@ def separable_march(
         ALONG=nones(len(column_taps)),
         ALONG_FOLD=nones(fold(column_taps)),
         STEP=nones(step),
-        MEANS=nones(int(means)),
         **_sizes(source, sums, target),
     )
     return March(function, plan)
