@@ -118,10 +118,9 @@ def store_rows(panel, step, pitch, samples, out, offsets, rows):
         for p in range(0, samples, LANES):
             ahead(near + p * OUT_SIZE, ONE)
             if p + LANES <= samples:
-                store_vector(at, to, ACC, OUT)
+                store_vector(at, to, 0, ACC, OUT, ())
             else:
-                for k in range(samples - p):
-                    move(at + k * ACC_SIZE, to + k * OUT_SIZE, ACC, OUT)
+                store_vector(at, to, samples - p, ACC, OUT, ONE)
             at += pitch
             to += LANES * OUT_SIZE
 

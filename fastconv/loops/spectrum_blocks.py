@@ -127,15 +127,23 @@ def move_vector(typingctx, source, target, source_t, acc_t):
 
 
 @intrinsic
-def store_vector(typingctx, source, target, acc_t, target_t):
-    """One vector of sums from an address to another, converted to the dtype of the output."""
+def store_vector(typingctx, source, target, some, acc_t, target_t, partial):
+    """One vector of sums from an address to another, converted to the dtype of the output.
+
+    ``partial`` (None,): only its first ``some`` samples.
+    """
 
     def codegen(context, builder, sig, args):
+        source, target, some = args[:3]
         e = Emitter(builder, acc_t.dtype)
-        e.store(args[1], e.load(args[0], acc_t.dtype), target_t.dtype)
+        v = e.load(source, acc_t.dtype)
+        if count(partial):
+            e.store_some(target, v, target_t.dtype, some)
+        else:
+            e.store(target, v, target_t.dtype)
         return context.get_dummy_value()
 
-    return types.void(types.intp, types.intp, acc_t, target_t), codegen
+    return types.void(types.intp, types.intp, types.intp, acc_t, target_t, partial), codegen
 
 
 @intrinsic

@@ -134,7 +134,8 @@ def _factors(radix: int, step: int, dtype: np.dtype) -> np.ndarray:
 def _transforms(radices: tuple[int, ...], dtype: np.dtype) -> tuple[np.ndarray, np.ndarray]:
     """The steps of a transform and of the one back: rows of (function, entries between items, factors)."""
     acc = {"ACC": token(dtype), "ACC_SIZE": dtype.itemsize, "LANES": lanes(dtype.itemsize)}
-    there, back = [], []
+    there: list[tuple[int, int, int]] = []
+    back: list[tuple[int, int, int]] = []
     step = math.prod(radices)
     for radix in radices:
         step //= radix

@@ -67,21 +67,23 @@ def _tile_work(problem: Problem, tile: tuple[int, int]) -> float:
 def offer(problem: Problem, weights: Weights, caps: Caps) -> Candidate | Refusal:
     """Always possible, and worth it where the kernel has hundreds of taps and no structure."""
     kernel = weights.dense
-    loops = "tiles" in caps.kinds and in_tiles(problem)
-    tile = whole_tile(problem) if loops else tile_shape(problem, caps.tile_edges)
-    samples = math.prod(tile)
-    levels = math.log2(max(2, samples))
-    if loops:
-        kept = tiles_needed(problem, tile) * samples / max(1, problem.pixels)
+    tile: tuple[int, ...]
+    if "tiles" in caps.kinds and in_tiles(problem):
+        kind, tile = "tiles", (whole := whole_tile(problem))
+        counts = tile_counts(problem, whole)
+        kept = tiles_needed(problem, whole) * math.prod(whole) / max(1, problem.pixels)
     else:
-        kept = samples / max(1, math.prod(t - r for t, r in zip(tile, problem.reach, strict=True)))
+        kind, tile = "spectrum", tile_shape(problem, caps.tile_edges)
+        counts = spectrum_counts(problem, tile)
+        kept = math.prod(tile) / max(1, math.prod(t - r for t, r in zip(tile, problem.reach, strict=True)))
         kept *= math.prod(problem.stride)
+    levels = math.log2(max(2, math.prod(tile)))
     return candidate(
         problem,
         caps,
         "fft",
-        (Term((Pass("tiles" if loops else "spectrum", tuple(range(kernel.ndim)), kernel=kernel, size=tile),)),),
-        tile_counts(problem, tile) if loops else spectrum_counts(problem, tile),
+        (Term((Pass(kind, tuple(range(kernel.ndim)), kernel=kernel, size=tile),)),),
+        counts,
         multiplications=kept * (levels + 2),  # two real transforms of N/2 log2 N each, and the product
         error_bound=gamma(math.ceil(6 * levels), unit(problem.accumulate)) + output_rounding(problem),
         note="the same work for every kernel size; a NaN or infinity spreads over its tile",
