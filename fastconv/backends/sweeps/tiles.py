@@ -102,9 +102,9 @@ class TileSweep:
         return Call(ready.driver, rows.base, before, target.base, after)
 
     def _cuts(self, y0: int, y1: int) -> np.ndarray:
-        """Where rows of tiles begin, from row y0 on: at multiples of their height, and with every plane."""
+        """Where rows of tiles begin, from row y0 (a multiple of their height) on: there, and with every plane."""
         plane = self.layout.row_axes[-1].n_out
-        cuts = {y0, y1, *range(-(-y0 // self.align) * self.align, y1, self.align)}
+        cuts = {y0, y1, *range(y0, y1, self.align)}
         return np.array(sorted(cuts | set(range(-(-y0 // plane) * plane, y1, plane))), np.int64) - y0
 
 
