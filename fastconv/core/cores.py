@@ -9,10 +9,19 @@ import functools
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 from .errors import bad_value
 
 __all__ = ["cores", "environment_limit", "group_quota", "in_dask_task", "quota_limit"]
+
+
+_NAMES = "FASTCONV_NUM_THREADS", "OMP_NUM_THREADS"
+#: where CPython's `os.environ` keeps its values, and the names as they stand there
+_values: Any = getattr(os.environ, "_data", None)
+_keys = [getattr(os.environ, "encodekey", str)(name) for name in _NAMES]
+#: what stood there when it was last read, and what that means
+_read: tuple[object, object, int] = None, None, sys.maxsize
 
 
 def environment_limit() -> int:
@@ -21,14 +30,26 @@ def environment_limit() -> int:
     Ours must be an integer of at least 1 (else ValueError); a strange OMP_NUM_THREADS is ignored: it may be meant
     for another program.
     """
-    ours = os.environ.get("FASTCONV_NUM_THREADS", "").strip()
+    global _read
+    # decoding them takes longer than filtering a small image
+    if type(_values) is not dict or _values is not getattr(os.environ, "_data", None):
+        return _environment_limit()
+    ours, theirs = _values.get(_keys[0]), _values.get(_keys[1])
+    read = _read
+    if read[0] != ours or read[1] != theirs:
+        read = _read = ours, theirs, _environment_limit()
+    return read[2]
+
+
+def _environment_limit() -> int:
+    ours = os.environ.get(_NAMES[0], "").strip()
     if ours:
         count = _positive(ours)
         if count is None:
             raise bad_value("the environment variable FASTCONV_NUM_THREADS", ours, "an integer of at least 1")
         return count
     # OpenMP allows one number per nesting level: "4,2"
-    theirs = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0].strip()
+    theirs = os.environ.get(_NAMES[1], "").partition(",")[0].strip()
     return _positive(theirs) or sys.maxsize
 
 
