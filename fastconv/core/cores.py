@@ -9,7 +9,6 @@ import functools
 import os
 import sys
 from pathlib import Path
-from typing import Any
 
 from .errors import bad_value
 
@@ -17,8 +16,7 @@ __all__ = ["cores", "environment_limit", "group_quota", "in_dask_task", "quota_l
 
 
 _NAMES = "FASTCONV_NUM_THREADS", "OMP_NUM_THREADS"
-#: where CPython's `os.environ` keeps its values, and the names as they stand there
-_values: Any = getattr(os.environ, "_data", None)
+#: the names as they stand where CPython's `os.environ` keeps its values
 _keys = [getattr(os.environ, "encodekey", str)(name) for name in _NAMES]
 #: what stood there when it was last read, and what that means
 _read: tuple[object, object, int] = None, None, sys.maxsize
@@ -32,9 +30,10 @@ def environment_limit() -> int:
     """
     global _read
     # decoding them takes longer than filtering a small image
-    if type(_values) is not dict or _values is not getattr(os.environ, "_data", None):
+    values = getattr(os.environ, "_data", None)
+    if type(values) is not dict:
         return _environment_limit()
-    ours, theirs = _values.get(_keys[0]), _values.get(_keys[1])
+    ours, theirs = values.get(_keys[0]), values.get(_keys[1])
     read = _read
     if read[0] != ours or read[1] != theirs:
         read = _read = ours, theirs, _environment_limit()

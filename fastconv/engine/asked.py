@@ -53,6 +53,8 @@ class _Known:
                 self._execute(image, result, image, result)
             return result
         if ready is None or not ready.again(image, out, self.workers):
+            if not out.flags.writeable:
+                arrays.as_output(out, None, image.dtype)
             arrays.fill(out, image, partial(self._execute, image, out))
         return out
 
