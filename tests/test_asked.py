@@ -18,11 +18,12 @@ from fastconv.backends import again, cpu, handoff
 from fastconv.engine import asked, dispatch
 
 KERNEL = np.array([[1.0, 2.0, -4.0], [0.0, 3.0, 5.0], [7.0, -1.0, 2.0]])
-TIMES = handoff.FIRST + 4
+TIMES = 8
 
 
 @pytest.fixture(autouse=True)
-def nothing_known() -> Iterator[None]:
+def nothing_known(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setattr(again, "_asked", again.FIRST)
     fc.engine.clear_caches()
     cpu._jobs.clear()
     yield
@@ -335,6 +336,17 @@ def test_larger_images_are_short_calls_for_one_worker_only() -> None:
     out[...] = 0
     assert job.again(image, out, 1)
     assert np.array_equal(out, ndimage.correlate(image, KERNEL.astype(np.float32)))
+
+
+def test_few_calls_are_not_worth_loading_anything_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(again, "_asked", again.FIRST - 10)
+    image, out = picture(8, 9), picture(8, 9)
+    made = []
+    for _ in range(20):
+        fc.sobel(image, 0, out=out)
+        (job,) = cpu._jobs.values()
+        made.append(job.again(image, out, None))
+    assert made == [False] * 11 + [True] * 9  # the first makes the job ready, ten are not worth it
 
 
 def test_where_arrays_lie_otherwise_calls_are_made_the_plain_way(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,7 +18,10 @@ from fastconv.loops import again as loops
 from .handoff import Written
 from .sweeps import Call
 
-__all__ = ["Again"]
+__all__ = ["Again", "ready", "worth"]
+
+#: calls in a process that are not worth it: to load what makes them so takes as long as it saves on ten thousand
+FIRST = 1000
 
 #: bytes of an object's head
 _HEAD = object.__basicsize__
@@ -46,6 +49,23 @@ class Again:
 
     def __bool__(self) -> bool:
         return self.usable
+
+
+_asked = 0
+
+
+def worth() -> bool:
+    """Whether one more call of a small image is worth loading this for."""
+    global _asked
+    _asked += 1
+    return _asked > FIRST
+
+
+def ready() -> None:
+    """Load it: from now on it is worth it."""
+    global _asked
+    _asked = max(_asked, FIRST)
+    _entry()
 
 
 def _extent(array: np.ndarray) -> tuple[int, int]:

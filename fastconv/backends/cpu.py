@@ -24,7 +24,7 @@ from fastconv.loops import cpu_combine
 from fastconv.loops.vec import lanes
 
 from . import handoff
-from .again import Again
+from .again import Again, worth
 from .layout import Layout
 from .source import NATIVE, SLACK, Rows, address, band_rows, in_place
 from .spectrum import Spectrum
@@ -54,10 +54,9 @@ class _Kept(threading.local):
     """What a thread keeps: of a small image the one driver call that filters it, of a larger one a call a worker."""
 
     call: Call | None = None
-    #: how often it has been made, and how it is made once that is worth compiling for
-    times = 0
+    #: the same without what leads to it
     again: Again | None = None
-    #: the same for one worker, and for any number of them where the work is too short to be shared
+    #: what makes it so for one worker, and for any number of them where the work is too short to be shared
     alone: Callable[[int, int], bool] = staticmethod(_never)
     always: Callable[[int, int], bool] = staticmethod(_never)
     shared: _Shared | None = None
@@ -214,8 +213,7 @@ class _Job:
         if kept.alone(id(image), id(out)):
             return
         call(address(image), address(out))
-        kept.times += 1
-        if kept.again is None and kept.times >= handoff.FIRST:
+        if kept.again is None and worth():
             kept.again = Again(call, image, out)
             if kept.again:
                 kept.alone = kept.again.make

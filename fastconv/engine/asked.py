@@ -8,8 +8,8 @@ look; whatever is not worth a key (device arrays, subclasses, large kernels) goe
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
-from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -70,22 +70,20 @@ class _Known:
 
 
 _known: dict[Any, _Known] = {}
-_lock = Lock()
 
 
 def clear_caches() -> None:
     """Forget every remembered plan and call."""
-    with _lock:
-        _known.clear()
+    _known.clear()
     for cache in dispatch.REMEMBERED:
         cache.cache_clear()
 
 
 def _remember(key: Any, call: dispatch.Call, combine: str, workers: int | None) -> None:
-    with _lock:
-        _known[key] = _Known(call, combine, workers)
-        while len(_known) > _MOST:
-            del _known[next(iter(_known))]
+    _known[key] = _Known(call, combine, workers)
+    if len(_known) > _MOST:
+        with suppress(RuntimeError, StopIteration):  # no lock, which a fork might find held: another thread may be here
+            _known.pop(next(iter(_known)), None)
 
 
 class _Unsaid(Exception):
@@ -137,7 +135,7 @@ def apply(
     if layout != () or out is None:
         kinds = tuple(map(type, said))
         try:
-            words = said if _PLAIN.issuperset(kinds) else tuple([_said(value) for value in said])
+            words = said if _PLAIN.issuperset(kinds) else tuple(map(_said, said))
         except _Unsaid:
             pass
         else:
