@@ -14,7 +14,8 @@ import fastconv as fc
 from fastconv.core.ir import Problem
 from fastconv.core.scratch import release_scratch, scratch
 from fastconv.core.spectrum_tiles import EDGES, in_tiles, rows_kept, tiles_needed
-from fastconv.engine.dispatch import clear_caches, watch
+from fastconv.engine import clear_caches
+from fastconv.engine.dispatch import watch
 from fastconv.plan.algorithms.fft import whole_tile
 
 RANDOM = np.random.default_rng(311)
