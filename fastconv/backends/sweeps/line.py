@@ -117,9 +117,12 @@ class LineSweep:
                 UNIT=nones(int(self._step == 1)),
             )
         taps = self.row_taps.astype(sums), self.column_taps.astype(sums)
-        march = separable_march(self.layout, *taps, source, sums, target) if self._shared and horizontal else NO_MARCH
+        outside = sums.type(self.outside)
+        march = NO_MARCH
+        if self._shared and horizontal:
+            march = separable_march(self.layout, *taps, source, sums, target, outside)
         turned = transposed(*taps, source, sums, target) if self._shared and self._near else NOT_TURNED
-        return _Ready(sums, *taps, sums.type(self.outside), vertical4, vertical1, horizontal, stages, march, turned)
+        return _Ready(sums, *taps, outside, vertical4, vertical1, horizontal, stages, march, turned)
 
     def _means_of_bytes(self, stages: dict[str, int]) -> _Ready:
         """Sums of bytes in 16 bits; the numbers that divide them lie behind the column's taps."""
@@ -233,7 +236,7 @@ class LineSweep:
             offsets, min(width, layout.n_full - x), rows.dtype.itemsize, target.dtype.itemsize, 0, len(first),
             tile, lines, pitch, table, *ring, ready.outside,
             ready.vertical4, ready.vertical1, ready.horizontal,
-            ready.march.function, ready.march.edge, ready.march.vector,
+            ready.march.function, ready.march.plan,
         )  # fmt: skip
         source, out = rows.base + x * rows.dtype.itemsize, target.base + x * target.dtype.itemsize
         if ready.driver is None:
