@@ -18,7 +18,7 @@ from fastconv.loops import box_bytes, cpu_separable, cpu_transposed
 from fastconv.loops.vec import lanes
 
 from .common import Call, Target, fold, nones, rows_needed_by, sums_dtype, token, unrolled
-from .march import NO_MARCH, March, separable_march
+from .march import NO_MARCH, March, mean_march, separable_march
 from .planes import Planes
 from .stages import RowStages, runs, vertical
 from .transposed import LONG, NOT_TURNED, Transposed, stretches, transposed
@@ -134,7 +134,8 @@ class LineSweep:
         vertical4 = box_bytes.box_columns.address(LANES=lanes(2), ROWS=nones(4)) if self._shared else vertical1
         outside = word(self.layout.problem.cval * nv if self.layout.problem.reads_constant else 0)
         row = box_bytes.box_row.address(LANES=lanes(2))
-        return _Ready(np.dtype(word), ones, numbers[:nh], outside, vertical4, vertical1, row, stages)
+        march = mean_march(self.layout, nv, nh, outside) if self._shared else NO_MARCH
+        return _Ready(np.dtype(word), ones, numbers[:nh], outside, vertical4, vertical1, row, stages, march)
 
     @property
     def _plain(self) -> bool:
