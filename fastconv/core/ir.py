@@ -118,7 +118,8 @@ class Pass:
     kind "window": the non-zero taps of an N-D ``kernel`` over ``axes``;
     kind "sum": a running sum of ``size`` samples along each axis of ``axes``, times ``scale``;
     kind "spectrum": a product of the spectrum of ``kernel`` (its taps not yet spread by the dilation), in tiles of
-    ``size`` samples.
+    ``size`` samples;
+    kind "tiles": the same for two neighbouring axes, in tiles of exactly ``size`` samples (`core.spectrum_tiles`).
     ``axes`` index the Problem's tuples (0 is its first filtered axis), not the array's.
     """
 

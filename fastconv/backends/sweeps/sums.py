@@ -47,7 +47,7 @@ class SumSweep:
         return rows_needed_by(self.layout, y0, y1)
 
     def prepare(self, source: np.dtype, target: np.dtype) -> dict[str, int]:
-        ready = self.stages.prepare(source)
+        ready = self.stages.prepare(source, planes=False)
         if self.outer:
             source = self.layout.problem.accumulate
         size = self.sums_dtype.itemsize
