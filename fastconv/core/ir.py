@@ -6,8 +6,10 @@ a backend executes the plan.  Nothing below the engine sees an origin, a flip or
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -90,6 +92,11 @@ class Weights:
             return ("kernel", self.kernel.shape, self.kernel.tobytes())
         assert self.taps is not None
         return ("taps", *(t.tobytes() for t in self.taps))
+
+    @cached_property
+    def found(self) -> dict[Hashable, Any]:
+        """What was found out about the coefficients that no problem changes; one set of them serves many shapes."""
+        return {}
 
     @cached_property
     def dense(self) -> np.ndarray:

@@ -135,7 +135,10 @@ def apply(
     if layout != () or out is None:
         kinds = tuple(map(type, said))
         try:
-            words = said if _PLAIN.issuperset(kinds) else tuple(map(_said, said))
+            if _PLAIN.issuperset(kinds):
+                words = said
+            else:  # a kernel alone is the common case, and a tuple of an iterator's items slow to make
+                words = (_said(said[0]),) if len(said) == 1 else tuple(map(_said, said))
         except _Unsaid:
             pass
         else:
