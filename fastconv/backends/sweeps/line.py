@@ -231,8 +231,8 @@ class LineSweep:
             rows.offsets, rows.constant, first, self._row_step, int(self._shared), ready.row_taps,
             ready.column_taps, self._step, layout.before, layout.left, layout.right, self.least, layout.n_in,
         )  # fmt: skip
-        # after groups of rows few are left, for which a ring does not pay
-        ring = (_NO_RING, 0, 0) if ready.turned.square else self._ring(rows, 4, layout.n_full)
+        # after groups of rows few are left, for which a ring does not pay; nor does it for rows that are read once
+        ring = (_NO_RING, 0, 0) if ready.turned.square or ready.march.function else self._ring(rows, 4, layout.n_full)
         after = (
             offsets, min(width, layout.n_full - x), rows.dtype.itemsize, target.dtype.itemsize, 0, len(first),
             tile, lines, pitch, table, *ring, ready.outside,
