@@ -174,19 +174,23 @@ def warmup(
             raise bad_value("names", name, f"some of {', '.join((*_COMMON, *_LAYERS))}")
     if chosen and all(name in _LAYERS for name in chosen) and not any(map(_for_layers, kinds)):
         raise bad_value("dtypes", dtypes, "float32 or float64 for layers")
+    from fastconv.backends import again, handoff  # Numba is not imported before it is needed
+
+    again.ready()
     several_workers = worker_count(None) > 1
     if several_workers:
-        from fastconv.backends import handoff  # Numba is not imported before it is needed
-
         handoff.ready()
     report = Table()
     for kind in kinds:
         image = np.zeros((512, 768), kind)  # as large as a small photograph: its plans are those of larger ones
+        small = np.zeros((48, 64), kind)
         for name in chosen:
             start = time.perf_counter()
             for _ in range(2 if several_workers else 1):  # what is shared out at once is written down at the second
                 if name in _COMMON:
                     _COMMON[name](image)
+                    _COMMON[name](small)
+                    _COMMON[name](small)
                 elif _for_layers(kind):
                     _LAYERS[name](kind)
             if name in _LAYERS and not _for_layers(kind):

@@ -29,14 +29,14 @@ def poison() -> None:
 
 @pytest.fixture(autouse=True)
 def poisoned(monkeypatch: pytest.MonkeyPatch) -> None:
-    fresh = scratch._aligned
+    fresh = scratch.aligned
 
     def aligned(size: int) -> np.ndarray:
         memory = fresh(size)
         memory.fill(255)
         return memory
 
-    monkeypatch.setattr(scratch, "_aligned", aligned)
+    monkeypatch.setattr(scratch, "aligned", aligned)
     clear_executors()
 
 

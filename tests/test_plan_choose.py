@@ -32,6 +32,8 @@ def log_matrix(radius: int, sigma: float) -> np.ndarray:
 
 
 def weigh(kernel: Any) -> Weights:
+    if isinstance(kernel, Weights):
+        return kernel
     if isinstance(kernel, tuple):
         return Weights(taps=tuple(np.asarray(t, np.float64) for t in kernel))
     return Weights(kernel=np.asarray(kernel, np.float64))
@@ -377,3 +379,19 @@ def test_an_image_smaller_than_the_kernel_has_a_plan() -> None:
         p = plan(noise(31, 33), shape)
         assert p.method in METHODS
         assert all(math.isfinite(o.cost_ns) and o.cost_ns > 0 for o in p.offers)
+
+
+def test_products_are_looked_for_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A kernel's other shapes find what it is made of; sums of another precision look for themselves."""
+    kernel = log_matrix(4, 1.5)
+    fresh = [plan(kernel, shape, dtype) for shape in ((60, 70), HD) for dtype in ("float32", "float64")]
+    weights = weigh(kernel)
+    kept = [plan(weights, (60, 70), dtype) for dtype in ("float32", "float64")]
+    for name in ("separable.rank_one_factors", "low_rank.low_rank_factors"):
+        monkeypatch.setattr(f"fastconv.plan.algorithms.{name}", None)
+    kept += [plan(weights, HD, dtype) for dtype in ("float32", "float64")]
+    for one, other in zip(fresh, kept, strict=True):
+        assert one.method == other.method
+        assert one.offers == other.offers
+        assert one.refused == other.refused
+        assert np.array_equal(kernel_of(one), kernel_of(other))

@@ -41,6 +41,23 @@ def test_worker_count_is_the_least_of_all_limits(monkeypatch: pytest.MonkeyPatch
 
 
 @pytest.mark.usefixtures("eight_cores")
+def test_the_environment_is_read_at_each_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    for text, count in (("3", 3), ("3", 3), ("5", 5), ("", 8), ("2", 2)):
+        monkeypatch.setenv("FASTCONV_NUM_THREADS", text)
+        assert threads.worker_count(None) == count
+    monkeypatch.setenv("FASTCONV_NUM_THREADS", "none")
+    for _ in range(2):
+        with pytest.raises(ValueError, match="FASTCONV_NUM_THREADS"):
+            threads.worker_count(None)
+    monkeypatch.delenv("FASTCONV_NUM_THREADS")
+    assert threads.worker_count(None) == 8
+    monkeypatch.setenv("OMP_NUM_THREADS", "4")
+    assert threads.worker_count(None) == 4
+    monkeypatch.setattr(os, "environ", {"OMP_NUM_THREADS": "6"})
+    assert threads.worker_count(None) == 6
+
+
+@pytest.mark.usefixtures("eight_cores")
 @pytest.mark.parametrize(
     ("ours", "theirs", "count"),
     [

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
+from collections.abc import Callable
 from itertools import pairwise
 from typing import Any
 
@@ -23,13 +24,14 @@ from fastconv.loops import cpu_combine
 from fastconv.loops.vec import lanes
 
 from . import handoff
+from .again import Again, worth
 from .layout import Layout
 from .source import NATIVE, SLACK, Rows, address, band_rows, in_place
 from .spectrum import Spectrum
 from .sweeps import SWEEPS, Call, Target
 from .sweeps.common import nones, table_rows, token
 
-__all__ = ["CAPS", "execute"]
+__all__ = ["CAPS", "execute", "ready"]
 
 SPECTRUM = "spectrum"
 CAPS = Caps("cpu", frozenset((*SWEEPS, SPECTRUM)))
@@ -44,10 +46,19 @@ SCRATCH_SHARE = 32
 ROW_BLOCK = 4
 
 
+def _never(image: int, out: int) -> bool:
+    return False
+
+
 class _Kept(threading.local):
     """What a thread keeps: of a small image the one driver call that filters it, of a larger one a call a worker."""
 
     call: Call | None = None
+    #: the same without what leads to it
+    again: Again | None = None
+    #: what makes it so for one worker, and for any number of them where the work is too short to be shared
+    alone: Callable[[int, int], bool] = staticmethod(_never)
+    always: Callable[[int, int], bool] = staticmethod(_never)
     shared: _Shared | None = None
 
 
@@ -155,10 +166,18 @@ class _Job:
             ROOT=nones(int(root)),
         )
 
+    def again(self, image: np.ndarray, out: np.ndarray, workers: int | None) -> bool:
+        """Do what `execute` does where one short call is all of it; False, and nothing done, elsewhere.
+
+        An output that is read-only, not aligned or overlaps the image is noticed.
+        """
+        kept = self.kept
+        return (kept.alone if workers == 1 else kept.always)(id(image), id(out))
+
     def execute(self, image: np.ndarray, out: np.ndarray, workers: int | None) -> None:
         call = self.kept.call
         if call is not None and self.cost <= handoff.LEAST_NS:
-            call(address(image), address(out))
+            self._repeat(call, image, out)
             return
         # how many workers there may be is asked of the system: not for a small image
         workers = worker_count(workers) if self.cost > handoff.LEAST_NS else 1
@@ -171,7 +190,7 @@ class _Job:
                 shared(address(image), address(out), self.cost)
                 return
         if call is not None:
-            call(address(image), address(out))
+            self._repeat(call, image, out)
             return
         bands = self._bands(workers) if self.cost > SERIAL_NS else self.whole
         source = self.terms[0].rows(image) if self.small else None
@@ -188,6 +207,18 @@ class _Job:
             self._run(image, out, *bands[0])
         elif bands:
             run_tasks(lambda i: self._run(image, out, *bands[i]), len(bands), workers)
+
+    def _repeat(self, call: Call, image: np.ndarray, out: np.ndarray) -> None:
+        kept = self.kept
+        if kept.alone(id(image), id(out)):
+            return
+        call(address(image), address(out))
+        if kept.again is None and worth():
+            kept.again = Again(call, image, out)
+            if kept.again:
+                kept.alone = kept.again.make
+                if self.cost <= handoff.LEAST_NS:
+                    kept.always = kept.alone
 
     def _shared(self, image: np.ndarray, workers: int) -> _Shared | None:
         """A band for each worker, as calls for images that lie like this one; None where they are not single calls."""
@@ -290,6 +321,10 @@ class _Transforms:
             Spectrum(plan.problem, plan.passes[0]) if plan.passes[0].kind == SPECTRUM else None for plan in plans
         ]
 
+    def again(self, image: np.ndarray, out: np.ndarray, workers: int | None) -> bool:
+        """Never: a transform is no single call."""
+        return False
+
     def execute(self, image: np.ndarray, out: np.ndarray, workers: int | None) -> None:
         if len(self.plans) == 1 and self.combine == "sum":
             assert self.spectra[0] is not None
@@ -315,7 +350,8 @@ _lock = threading.Lock()
 _KEPT = 128
 
 
-def _job(plans: tuple[Plan, ...], combine: str, image: np.ndarray, out: np.ndarray) -> _Job | _Transforms:
+def ready(plans: tuple[Plan, ...], combine: str, image: np.ndarray, out: np.ndarray) -> _Job | _Transforms:
+    """What executes plans on arrays of their shapes and dtypes that lie like these: kept, for `execute` too."""
     key = (plans, combine, image.strides, image.dtype.str, out.strides, out.dtype.str)
     with _lock:
         found = _jobs.get(key)
@@ -337,4 +373,4 @@ def execute(plans: tuple[Plan, ...], combine: str, image: np.ndarray, out: np.nd
     image: of the problems' shape and dtype, any strides and byte order; out: writable, native, of the problems'
     output shape and dtype, not overlapping the image; workers: the most there may be, None: as many as there are.
     """
-    _job(plans, combine, image, out).execute(image, out, workers)
+    ready(plans, combine, image, out).execute(image, out, workers)

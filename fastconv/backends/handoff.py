@@ -25,6 +25,7 @@ from fastconv.core import threads
 from fastconv.core.address import address
 from fastconv.core.scratch import use_lane
 from fastconv.loops import handoff as loops
+from fastconv.loops.again import entry
 from fastconv.loops.jit import held_lock, machine_call
 
 __all__ = ["Calls", "Now", "Written", "few_parts", "lanes_of", "now", "ready", "share", "short"]
@@ -92,15 +93,15 @@ class Calls:
         self.tables = [lane.table() for lane in lanes]
         self.lanes = np.zeros((len(lanes), 2), np.int64)
         self.lanes[:, 0] = [address(table) for table in self.tables]
+        self.at = address(self.lanes)
 
     def make(self, call: bool = True) -> None:
         """Make them all.  call: whether helpers that sleep are to be woken."""
-        at, n = address(self.lanes), len(self.lanes)
         ready()
-        absent = loops.post(at, n, _at, SLOTS, int(call))
+        absent = _post(self.at, len(self.written), _at, SLOTS, call)
         if absent:
             threads.call_out(absent)
-        loops.lead(at, n)
+        _lead(self.at, len(self.written))
 
 
 _asked = 0
@@ -187,6 +188,9 @@ _memory = np.zeros((SLOTS + 2) * loops.SLOT_WORDS, np.int64)
 _at = address(_memory) + -address(_memory) % (8 * loops.SLOT_WORDS)
 _first = (_at - address(_memory)) // 8
 _used = False
+#: the entries of `loops.post` and `loops.lead`, once they are used
+_post: Callable[..., int] = int
+_lead: Callable[..., None] = now
 
 
 def _ticket() -> int:
@@ -204,15 +208,14 @@ def _recall() -> None:
 
 def _make_slots() -> None:
     """Slots with locks of their own, in which nobody waits: those of a parent process hold its threads' places."""
-    global _used
+    global _used, _post, _lead
     slots = _memory[_first : _first + (SLOTS + 1) * loops.SLOT_WORDS].reshape(SLOTS + 1, -1)
     slots[:] = 0
     slots[1:, loops.LOCK // 8] = [held_lock() for _ in range(SLOTS)]
     # compiled now, and not when a fork is about to happen
     loops.recall(_at, SLOTS)
-    for loop in (loops.serve, loops.post):
-        loop.compiled(*(0,) * 5)
-    loops.lead.compiled(0, 0)
+    loops.serve.compiled(*(0,) * 5)
+    _post, _lead = entry(loops.post.compiled(*(0,) * 5)), entry(loops.lead.compiled(0, 0))
     _used = True
 
 

@@ -15,13 +15,11 @@ from functools import cached_property
 import numpy as np
 
 from fastconv.core.border import source_index
+from fastconv.core.geometry import MOST_CHANNELS
 from fastconv.core.ir import Problem
 from fastconv.loops.cpu_separable import CONSTANT_ROW
 
 __all__ = ["Axis", "Layout"]
-
-#: more interleaved samples than this behind the last filtered axis make it a row axis
-MOST_CHANNELS = 16
 
 
 @dataclass(frozen=True)

@@ -15,20 +15,40 @@ from .errors import bad_value
 __all__ = ["cores", "environment_limit", "group_quota", "in_dask_task", "quota_limit"]
 
 
+_NAMES = "FASTCONV_NUM_THREADS", "OMP_NUM_THREADS"
+#: the names as they stand where CPython's `os.environ` keeps its values
+_keys = [getattr(os.environ, "encodekey", str)(name) for name in _NAMES]
+#: what stood there when it was last read, and what that means
+_read: tuple[object, object, int] = None, None, sys.maxsize
+
+
 def environment_limit() -> int:
     """What FASTCONV_NUM_THREADS says, or OMP_NUM_THREADS where that is not set; read at each call.
 
     Ours must be an integer of at least 1 (else ValueError); a strange OMP_NUM_THREADS is ignored: it may be meant
     for another program.
     """
-    ours = os.environ.get("FASTCONV_NUM_THREADS", "").strip()
+    global _read
+    # decoding them takes longer than filtering a small image
+    values = getattr(os.environ, "_data", None)
+    if type(values) is not dict:
+        return _environment_limit()
+    ours, theirs = values.get(_keys[0]), values.get(_keys[1])
+    read = _read
+    if read[0] != ours or read[1] != theirs:
+        read = _read = ours, theirs, _environment_limit()
+    return read[2]
+
+
+def _environment_limit() -> int:
+    ours = os.environ.get(_NAMES[0], "").strip()
     if ours:
         count = _positive(ours)
         if count is None:
             raise bad_value("the environment variable FASTCONV_NUM_THREADS", ours, "an integer of at least 1")
         return count
     # OpenMP allows one number per nesting level: "4,2"
-    theirs = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0].strip()
+    theirs = os.environ.get(_NAMES[1], "").partition(",")[0].strip()
     return _positive(theirs) or sys.maxsize
 
 

@@ -97,7 +97,7 @@ def _pass(p: Pass, axes: Sequence[int], lead: str) -> str:
         sums = [f"{n} samples along axis {axes[a]}" for a, n in zip(p.axes, p.size, strict=True) if n > 1]
         return f"{lead}running sums of {', '.join(sums)}{scale}"
     assert p.kernel is not None
-    if p.kind == "spectrum":
+    if p.kind in ("spectrum", "tiles"):
         tiles = f"{_times(p.size)} tiles" if p.size else "tiles"
         return f"{lead}spectra of {tiles} times the spectrum of the kernel"
     room = WIDTH - LABEL - len(lead)

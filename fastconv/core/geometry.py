@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-__all__ = ["centre", "origin_range", "padding_after", "reach", "strided_size"]
+__all__ = ["MOST_CHANNELS", "centre", "origin_range", "padding_after", "reach", "strided_size"]
+
+#: more samples than this behind the last filtered axis are a row of their own; fewer are channels in its rows
+MOST_CHANNELS = 16
 
 
 def centre(size: int) -> int:

@@ -6,8 +6,10 @@ a backend executes the plan.  Nothing below the engine sees an origin, a flip or
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -92,6 +94,11 @@ class Weights:
         return ("taps", *(t.tobytes() for t in self.taps))
 
     @cached_property
+    def found(self) -> dict[Hashable, Any]:
+        """What was found out about the coefficients that no problem changes; one set of them serves many shapes."""
+        return {}
+
+    @cached_property
     def dense(self) -> np.ndarray:
         """The full kernel, whichever way it was given."""
         if self.kernel is not None:
@@ -111,7 +118,8 @@ class Pass:
     kind "window": the non-zero taps of an N-D ``kernel`` over ``axes``;
     kind "sum": a running sum of ``size`` samples along each axis of ``axes``, times ``scale``;
     kind "spectrum": a product of the spectrum of ``kernel`` (its taps not yet spread by the dilation), in tiles of
-    ``size`` samples.
+    ``size`` samples;
+    kind "tiles": the same for two neighbouring axes, in tiles of exactly ``size`` samples (`core.spectrum_tiles`).
     ``axes`` index the Problem's tuples (0 is its first filtered axis), not the array's.
     """
 

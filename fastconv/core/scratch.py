@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["release_scratch", "scratch", "use_lane"]
+__all__ = ["aligned", "release_scratch", "scratch", "use_lane"]
 
 #: a scratch array above this is handed out but not kept
 KEPT_BYTES = 64 * 2**20
@@ -56,9 +56,9 @@ def scratch(slot: str, size: int, dtype: Any) -> np.ndarray:
     memory = kept.get(place)
     if memory is None or memory.size < needed:
         if needed > KEPT_BYTES:
-            return _aligned(needed)[:needed].view(dtype)
+            return aligned(needed)[:needed].view(dtype)
         grown = 0 if memory is None else memory.size * 3 // 2
-        memory = kept[place] = _aligned(min(max(needed, grown), KEPT_BYTES))
+        memory = kept[place] = aligned(min(max(needed, grown), KEPT_BYTES))
     return memory[:needed].view(dtype)
 
 
@@ -70,7 +70,8 @@ def use_lane(lane: int) -> None:
     _local.lane = lane
 
 
-def _aligned(size: int) -> np.ndarray:
+def aligned(size: int) -> np.ndarray:
+    """At least ``size`` fresh bytes, from a multiple of 64 on."""
     memory = np.empty(size + _ALIGNMENT, np.uint8)
     start = -memory.__array_interface__["data"][0] % _ALIGNMENT
     return memory[start : start + size]

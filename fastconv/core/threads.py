@@ -57,7 +57,9 @@ def worker_count(workers: int | None) -> int:
     1
     """
     asked = sys.maxsize if workers is None else checked_workers(workers)
-    limit = min(asked, environment_limit(), cores(), quota_limit())
+    limit = min(asked, environment_limit())
+    if limit > 1:
+        limit = min(limit, cores(), quota_limit())
     return 1 if limit > 1 and (_local.inside or in_dask_task()) else limit
 
 

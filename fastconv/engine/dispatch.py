@@ -1,7 +1,7 @@
 """`run` and `explain`: normalise, choose (once for each problem), execute.
 
-A repeated call is one look-up: every argument is put into a canonical, hashable form by cheap checks, and
-everything that follows from them (problems, plans, output shape) is remembered under that key.
+Every argument is put into a canonical, hashable form by cheap checks, and everything that follows from them (problems,
+plans, output shape) is remembered under that key.  `asked` remembers calls by the words in which they came.
 """
 
 from __future__ import annotations
@@ -37,9 +37,10 @@ from .normalise import (
 )
 from .words import spliced
 
-__all__ = ["Maker", "clear_caches", "explain", "run", "watch"]
+__all__ = ["REMEMBERED", "Call", "Maker", "explain", "run", "watch", "watching"]
 
-_watching: ContextVar[list[tuple[Plan, ...]] | None] = ContextVar("watching", default=None)
+#: what `watch` fills
+watching: ContextVar[list[tuple[Plan, ...]] | None] = ContextVar("watching", default=None)
 
 #: makes the weights of an operator from the filtered axes (in the caller's order) and the number of dimensions
 Maker = Callable[[tuple[int, ...], int], "Weights | tuple[Weights, ...]"]
@@ -49,13 +50,14 @@ _BACKENDS = {"cpu": "fastconv.backends.cpu", "cuda": "fastconv.backends.cuda"}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Call:
+class Call:
     """All that a repeated call needs."""
 
     plans: tuple[Plan, ...]
     out_shape: tuple[int, ...]
     out_dtype: np.dtype
     execute: Callable[..., None] | None  # None: nothing to compute, the output is empty
+    ready: Callable[..., Any] | None = None  # what executes it on arrays that lie alike, where the backend keeps that
 
 
 class _ByKey:
@@ -127,7 +129,7 @@ def _prepare(
     dilation: int | tuple[int, ...],
     method: str,
     backend: str,
-) -> _Call:
+) -> Call:
     pairs = problems(
         weights,
         reverse=reverse,
@@ -144,19 +146,18 @@ def _prepare(
     )
     out_shape = pairs[0][0].out_shape
     if 0 in out_shape:
-        return _Call((), out_shape, out_dtype, None)
+        return Call((), out_shape, out_dtype, None)
     plans = tuple(_plan(problem, w, backend) for problem, w in pairs)
-    return _Call(plans, out_shape, out_dtype, _backend(backend).execute)
+    module = _backend(backend)
+    return Call(plans, out_shape, out_dtype, module.execute, getattr(module, "ready", None))
 
 
 _prepared = lru_cache(maxsize=512)(_prepare)
 _prepared_large = lru_cache(maxsize=8)(_prepare)
 
 
-def clear_caches() -> None:
-    """Forget every remembered plan and call."""
-    for cache in (_prepared, _prepared_large, _remembered_plan):
-        cache.cache_clear()
+#: caches of plans and calls
+REMEMBERED = (_prepared, _prepared_large, _remembered_plan)
 
 
 def run(
@@ -177,6 +178,7 @@ def run(
     method: Any = "auto",
     backend: Any = "auto",
     workers: int | None = None,
+    remember: Callable[[Call, str, int | None], None] | None = None,
 ) -> Any:
     """Filter an image: every operator of the package comes through here.
 
@@ -186,6 +188,7 @@ def run(
         filtered axes and the number of dimensions.
     combine : "sum" adds the components' results, "magnitude" is the root of the sum of their squares.
     reverse : convolve: the weights are reversed and the origin negated, less 1 for even sizes.
+    remember : is told what was made of the arguments (`combine` and `workers` too), where a backend keeps that ready.
     others : as in `fastconv.correlate`.
 
     Returns
@@ -230,16 +233,18 @@ def run(
     )
     if workers is not None:
         workers = threads.checked_workers(workers)
-    watching = _watching.get()
-    if watching is not None:
-        watching.append(call.plans)
+    if out is not None and tuple(out.shape) != call.out_shape:
+        raise bad_value("out", out, f"an array of shape {call.out_shape}")
+    watched = watching.get()
+    if watched is not None:
+        watched.append(call.plans)
+    if remember is not None and call.ready is not None and home is arrays:
+        remember(call, combine, workers)
     if out is None:
         result = home.empty(call.out_shape, out_dtype, image)
         if call.execute is not None:
             call.execute(call.plans, combine, image, result, workers)
         return home.result(result)
-    if tuple(out.shape) != call.out_shape:
-        raise bad_value("out", out, f"an array of shape {call.out_shape}")
     if (execute := call.execute) is not None:
         home.fill(out, image, lambda source, target: execute(call.plans, combine, source, target, workers))
     return out
@@ -256,11 +261,11 @@ def watch() -> Iterator[list[tuple[Plan, ...]]]:
     ['separable']
     """
     seen: list[tuple[Plan, ...]] = []
-    token = _watching.set(seen)
+    token = watching.set(seen)
     try:
         yield seen
     finally:
-        _watching.reset(token)
+        watching.reset(token)
 
 
 def _is_large(weights: Weights) -> bool:

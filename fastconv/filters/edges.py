@@ -9,6 +9,8 @@ from .options import Array, ArrayLike, Options, Unpack, apply, described
 
 __all__ = ["farid", "gaussian_laplace", "gradient_magnitude", "laplace", "prewitt", "roberts", "scharr", "sobel"]
 
+_MAGNITUDE = (("combine", "magnitude"),)
+
 
 @described()
 def sobel(image: ArrayLike, axis: int | None = None, **options: Unpack[Options]) -> Array:
@@ -41,7 +43,7 @@ def sobel(image: ArrayLike, axis: int | None = None, **options: Unpack[Options])
      array([ 0., 20., 20.,  0.], dtype=float32),
      array([0., 0., 0., 0.], dtype=float32))
     """
-    return apply(image, makers.derivative("sobel", axis), options, combine="magnitude" if axis is None else "sum")
+    return apply(image, makers.derivative, ("sobel", axis), options, _MAGNITUDE if axis is None else ())
 
 
 @described()
@@ -71,7 +73,7 @@ def scharr(image: ArrayLike, axis: int | None = None, **options: Unpack[Options]
     >>> fc.scharr(np.arange(20.0).reshape(4, 5), axis=0)[1]
     array([160., 160., 160., 160., 160.])
     """
-    return apply(image, makers.derivative("scharr", axis), options, combine="magnitude" if axis is None else "sum")
+    return apply(image, makers.derivative, ("scharr", axis), options, _MAGNITUDE if axis is None else ())
 
 
 @described()
@@ -101,7 +103,7 @@ def prewitt(image: ArrayLike, axis: int | None = None, **options: Unpack[Options
     >>> fc.prewitt(np.arange(20.0).reshape(4, 5), axis=0)[1]
     array([30., 30., 30., 30., 30.])
     """
-    return apply(image, makers.derivative("prewitt", axis), options, combine="magnitude" if axis is None else "sum")
+    return apply(image, makers.derivative, ("prewitt", axis), options, _MAGNITUDE if axis is None else ())
 
 
 @described()
@@ -132,7 +134,7 @@ def farid(image: ArrayLike, axis: int | None = None, **options: Unpack[Options])
     >>> fc.farid(np.arange(30.0).reshape(5, 6), axis=1)[2, 2:4].round(4)
     array([0.9918, 0.9918])
     """
-    return apply(image, makers.derivative("farid", axis), options, combine="magnitude" if axis is None else "sum")
+    return apply(image, makers.derivative, ("farid", axis), options, _MAGNITUDE if axis is None else ())
 
 
 @described()
@@ -163,7 +165,7 @@ def roberts(image: ArrayLike, **options: Unpack[Options]) -> Array:
            [0., 3., 3., 0.],
            [0., 0., 0., 0.]], dtype=float32)
     """
-    return apply(image, makers.two_diagonals(), options, combine="magnitude", reverse=True)
+    return apply(image, makers.two_diagonals, (), options, (*_MAGNITUDE, ("reverse", True)))
 
 
 @described()
@@ -193,7 +195,7 @@ def laplace(image: ArrayLike, **options: Unpack[Options]) -> Array:
            [ 1., -4.,  1.],
            [ 0.,  1.,  0.]], dtype=float32)
     """
-    return apply(image, makers.laplacian(), options)
+    return apply(image, makers.laplacian, (), options)
 
 
 @described()
@@ -232,7 +234,7 @@ def gaussian_laplace(
     >>> fc.gaussian_laplace(bright, 1.0)[4, 3:6].round(4)
     array([-0.0965, -0.3183, -0.0965])
     """
-    return apply(image, makers.gaussian_laplace(sigma, truncate, radius), options)
+    return apply(image, makers.gaussian_laplace, (sigma, truncate, radius), options)
 
 
 @described()
@@ -269,4 +271,4 @@ def gradient_magnitude(
     >>> round(float(fc.gradient_magnitude(3 * y + 4 * x, 1.0)[10, 15]), 2)
     5.0
     """
-    return apply(image, makers.gradient(sigma, truncate, radius), options, combine="magnitude")
+    return apply(image, makers.gradient, (sigma, truncate, radius), options, _MAGNITUDE)

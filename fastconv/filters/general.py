@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from fastconv.core.ir import Weights
 from fastconv.engine import kernel_weights, taps_weights
 from fastconv.kernels.checks import integer
 
@@ -12,6 +11,7 @@ from .options import Array, ArrayLike, LineOptions, Options, Unpack, apply, desc
 __all__ = ["convolve", "convolve1d", "correlate", "correlate1d", "correlate_separable"]
 
 _OWN_AXIS = ("axes", "channel_axis")
+_REVERSED = (("reverse", True),)
 
 
 @described()
@@ -47,7 +47,7 @@ def correlate(image: ArrayLike, kernel: ArrayLike, **options: Unpack[Options]) -
            [6., 5., 4., 0.],
            [3., 2., 1., 0.]], dtype=float32)
     """
-    return apply(image, kernel_weights(kernel), options)
+    return apply(image, kernel_weights, (kernel,), options)
 
 
 @described()
@@ -81,15 +81,11 @@ def convolve(image: ArrayLike, kernel: ArrayLike, **options: Unpack[Options]) ->
            [4., 5., 6., 0.],
            [7., 8., 9., 0.]], dtype=float32)
     """
-    return apply(image, kernel_weights(kernel), options, reverse=True)
+    return apply(image, kernel_weights, (kernel,), options, _REVERSED)
 
 
-def _along(axis: int) -> int:
-    return axis if type(axis) is int else integer("axis", axis, least=-64)
-
-
-def _line(taps: ArrayLike) -> Weights:
-    return taps_weights(taps)
+def _along(axis: int) -> tuple[tuple[str, int]]:
+    return (("axes", axis if type(axis) is int else integer("axis", axis, least=-64)),)
 
 
 @described(without=_OWN_AXIS)
@@ -121,7 +117,7 @@ def correlate1d(image: ArrayLike, taps: ArrayLike, axis: int = -1, **options: Un
     array([[0., 1., 2.],
            [0., 0., 8.]])
     """
-    return apply(image, _line(taps), options, without=_OWN_AXIS, axes=_along(axis))
+    return apply(image, taps_weights, (taps,), options, _along(axis), _OWN_AXIS)
 
 
 @described(without=_OWN_AXIS)
@@ -149,7 +145,7 @@ def convolve1d(image: ArrayLike, taps: ArrayLike, axis: int = -1, **options: Unp
     >>> fc.convolve1d([0.0, 0.0, 1.0, 0.0, 0.0], [1, 2, 3])
     array([0., 1., 2., 3., 0.])
     """
-    return apply(image, _line(taps), options, without=_OWN_AXIS, axes=_along(axis), reverse=True)
+    return apply(image, taps_weights, (taps,), options, (*_along(axis), *_REVERSED), _OWN_AXIS)
 
 
 @described()
@@ -181,4 +177,4 @@ def correlate_separable(image: ArrayLike, taps: ArrayLike, **options: Unpack[Opt
            [ 2.,  0., -2., -1.],
            [ 1.,  2., -1., -2.]], dtype=float32)
     """
-    return apply(image, makers.separable(taps), options)
+    return apply(image, makers.separable, (taps,), options)

@@ -12,8 +12,7 @@ from typing import Any, TypedDict, TypeVar, Unpack
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
-from fastconv.core.ir import Weights
-from fastconv.engine import Maker, run
+from fastconv.engine import apply, run
 from fastconv.engine.words import OPTIONS, spliced
 
 __all__ = ["Array", "ArrayLike", "LineOptions", "Options", "PairOptions", "Unpack", "apply", "described"]
@@ -82,22 +81,3 @@ def described(without: tuple[str, ...] = ()) -> Callable[[F], F]:
         return function
 
     return describe
-
-
-_ALLOWED = frozenset(_PARAMETERS)
-
-
-def apply(
-    image: ArrayLike, weights: Weights | Maker, options: Any, *, without: tuple[str, ...] = (), **fixed: Any
-) -> Array:
-    """`run` with an operator's options, after refusing words that it does not know.
-
-    >>> apply([1.0], lambda axes, ndim: Weights(), {"sgima": 1})
-    Traceback (most recent call last):
-    TypeError: no option is called 'sgima'; allowed are mode, cval, ...
-    """
-    if not options.keys() <= _ALLOWED or (without and not options.keys().isdisjoint(without)):
-        allowed = [name for name in _PARAMETERS if name not in without]
-        unknown = next(name for name in options if name not in allowed)
-        raise TypeError(f"no option is called {unknown!r}; allowed are {', '.join(allowed)}")
-    return run(image, weights, **fixed, **options)

@@ -53,7 +53,7 @@ def gaussian(
            [0.  , 0.22, 0.36, 0.22, 0.  ],
            [0.  , 0.03, 0.05, 0.03, 0.  ]])
     """
-    return apply(image, makers.gaussian(sigma, order, truncate, radius), options)
+    return apply(image, makers.gaussian, (sigma, order, truncate, radius), options)
 
 
 @described()
@@ -82,7 +82,7 @@ def box(image: ArrayLike, size: int | Sequence[int], **options: Unpack[Options])
     array([[1.333, 3.   , 4.667],
            [1.333, 3.   , 4.667]])
     """
-    return apply(image, makers.box(size), options)
+    return apply(image, makers.box, (size,), options)
 
 
 @described()
@@ -121,7 +121,7 @@ def difference_of_gaussians(
     >>> fc.difference_of_gaussians(np.array([0.0, 0.0, 1.0, 0.0, 0.0]), 0.5, 1.0, radius=1).round(3)
     array([ 0.   , -0.168,  0.335, -0.168,  0.   ])
     """
-    return apply(image, makers.difference_of_gaussians(low_sigma, high_sigma, truncate, radius), options)
+    return apply(image, makers.difference_of_gaussians, (low_sigma, high_sigma, truncate, radius), options)
 
 
 @described()
@@ -161,7 +161,7 @@ def unsharp_mask(
     >>> fc.unsharp_mask(np.array([10.0, 10.0, 20.0, 20.0]), 0.5, amount=2).round(1)
     array([10. ,  7.9, 22.1, 20. ])
     """
-    return apply(image, makers.unsharp(radius, amount, truncate), options)
+    return apply(image, makers.unsharp, (radius, amount, truncate), options)
 
 
 @described(without=("out",))
@@ -209,5 +209,5 @@ def gabor(
     True
     """
     wave = (frequency, theta, bandwidth, sigma_x, sigma_y, n_stds, offset)
-    real, imag = (apply(image, makers.gabor(*wave, part), options, without=("out",)) for part in ("real", "imag"))
+    real, imag = (apply(image, makers.gabor, (*wave, part), options, (), ("out",)) for part in ("real", "imag"))
     return real, imag

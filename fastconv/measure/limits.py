@@ -10,7 +10,7 @@ accumulate dtype without any memory.  What counts for one multiply-add:
 
 line, window    a tap that is not 0 (two mirrored taps that share a multiplication stay two)
 sum             an addition: two for each axis that a sum slides along, and one for the scale
-spectrum        two of the 2.5 n log2 n operations of a real transform of n samples; two transforms a tile
+spectrum, tiles two of the 2.5 n log2 n operations of a real transform of n samples; two transforms a tile
 
 Sums that are exact in 16-bit whole numbers go two or more times as fast as a multiply-add: a fraction of such a row's
 arithmetic limit may lie above 1.
@@ -25,6 +25,7 @@ import numpy as np
 
 from fastconv.core.address import address
 from fastconv.core.ir import Pass, Plan, Problem
+from fastconv.core.spectrum_tiles import tiles_needed
 from fastconv.core.threads import run
 
 from .table import Limit
@@ -72,11 +73,17 @@ def _spectrum(problem: Problem, sweep: Pass) -> float:
     return tiles * 2.5 * samples * math.log2(max(2, samples))
 
 
+def _tiles(problem: Problem, sweep: Pass) -> float:
+    samples = math.prod(sweep.size)
+    return tiles_needed(problem, (sweep.size[0], sweep.size[1])) * 2.5 * samples * math.log2(samples)
+
+
 _COUNTS: dict[str, Callable[[Problem, Pass], float]] = {
     "line": _line,
     "window": _window,
     "sum": _sum,
     "spectrum": _spectrum,
+    "tiles": _tiles,
 }
 
 

@@ -18,6 +18,9 @@ __all__ = ["choose"]
 #: "auto" compares costs times these.  A running sum's and a spectrum's errors are relative to a line and a tile instead
 #: of the window: they must be clearly cheaper.
 HANDICAP = {"running_sum": 1.05, "fft": 1.15}
+#: a spectrum's against factors, whose errors are those of their own windows: a Gaussian of an image of stars keeps what
+#: is dark between them
+SPECTRUM_HANDICAP = 1.3
 #: and a window's cost times this where two factors take no more multiplications: in a near tie they win.  All stay
 #: below the 1.3 that bench/choice.py allows a choice to cost.
 WINDOW_HANDICAP = 1.1
@@ -66,6 +69,8 @@ def choose(problem: Problem, weights: Weights, caps: Caps) -> Plan:
 
 
 def _handicap(c: Candidate, candidates: dict[str, Candidate], problem: Problem) -> float:
+    if c.method == "fft" and "separable" in candidates:
+        return SPECTRUM_HANDICAP
     if c.method != "direct":
         return HANDICAP.get(c.method, 1.0)
     if len(problem.axes) == 1 and problem.axes[0] < len(problem.shape) - 1:

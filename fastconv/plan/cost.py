@@ -13,6 +13,7 @@ convert   one sample loaded in another dtype than the sums'
 down      one tap of a pass along one axis, not the last    byte    one tap of a mean of bytes, summed in 16 bits
 thin      one tap of a window of a single column, likewise
 tile      one tile of a spectrum pass                       sample  one tile sample, times log2 of the tile / 16
+moved     one sample of a tile in the lanes of vectors      butterfly  the same, times log2 of the tile / 16
 from_*    one image sample brought to the sums' dtype       to_*    one output sample cast to a narrower dtype
 
 Passes work on whole rows: a stride along the last filtered axis drops samples that were computed, one along an
@@ -31,6 +32,7 @@ import numpy as np
 
 from fastconv.core.byte_means import is_byte_mean
 from fastconv.core.ir import Caps, Problem
+from fastconv.core.spectrum_tiles import tiles_needed
 
 __all__ = [
     "TABLE",
@@ -40,6 +42,7 @@ __all__ = [
     "line_counts",
     "spectrum_counts",
     "sum_counts",
+    "tile_counts",
     "window_counts",
 ]
 
@@ -163,6 +166,16 @@ def spectrum_counts(problem: Problem, tile: tuple[int, ...]) -> Counts:
         "tile": tiles * batch + 1,
         "sample": (tiles * batch + 1) * samples * math.log2(max(2, samples)) / 16,
     }
+
+
+def tile_counts(problem: Problem, tile: tuple[int, int]) -> Counts:
+    """Tiles of spectra in the lanes of vectors; two of them are as much work as the kernel's own spectrum."""
+    samples = tiles_needed(problem, tile) * math.prod(tile)
+    return (
+        conversions(problem)
+        | _band(problem, 1)
+        | {"moved": float(samples), "butterfly": samples * math.log2(math.prod(tile)) / 16}
+    )
 
 
 def _samples(shape: Sequence[int]) -> int:

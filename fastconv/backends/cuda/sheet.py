@@ -11,15 +11,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from fastconv.core.geometry import MOST_CHANNELS
 from fastconv.core.ir import Problem
 
 from .generic import axis_table
 from .program import Operand
 
 __all__ = ["Axis", "Sheet", "row_and_columns", "sheet"]
-
-#: more interleaved samples than this behind an axis make it one that is walked down
-MOST_CHANNELS = 16
 
 
 @dataclass(frozen=True)

@@ -14,12 +14,10 @@ from itertools import product
 import numpy as np
 
 from fastconv.core.border import source_index
+from fastconv.core.geometry import MOST_CHANNELS
 from fastconv.loops.cpu_separable import CONSTANT_ROW
 
 __all__ = ["Geometry", "Spec"]
-
-#: more interleaved samples than this behind the last filtered axis make a row of their own
-MOST_CHANNELS = 16
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,14 @@ from fastconv.core.ir import Pass
 from .common import Call, Sweep, Target
 from .line import LineSweep
 from .sums import SumSweep
+from .tiles import TileSweep
 from .window import WindowSweep
 
 __all__ = ["SWEEPS", "Call", "Sweep", "Target"]
 
-SWEEPS: dict[str, Callable[[Layout, Pass], Sweep]] = {"line": LineSweep, "window": WindowSweep, "sum": SumSweep}
+SWEEPS: dict[str, Callable[[Layout, Pass], Sweep]] = {
+    "line": LineSweep,
+    "window": WindowSweep,
+    "sum": SumSweep,
+    "tiles": TileSweep,
+}

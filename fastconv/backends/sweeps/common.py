@@ -57,6 +57,7 @@ class Call:
     before: tuple[Any, ...]
     out: int
     after: tuple[Any, ...]
+    keep: object = None  # owns memory that arguments lead to
 
     def __call__(self, source: int, out: int) -> None:
         self.driver(self.source + source, *self.before, self.out + out, *self.after)

@@ -18,7 +18,8 @@ from fastconv.loops import box_bytes, cpu_separable, cpu_transposed
 from fastconv.loops.vec import lanes
 
 from .common import Call, Target, fold, nones, rows_needed_by, sums_dtype, token, unrolled
-from .march import NO_MARCH, March, separable_march
+from .march import NO_MARCH, March, mean_march, separable_march
+from .planes import Planes
 from .stages import RowStages, runs, vertical
 from .transposed import LONG, NOT_TURNED, Transposed, stretches, transposed
 from .transposed import TILE as TURNED_TILE
@@ -40,6 +41,7 @@ RING_BYTES = 800 * 1024
 #: of which a sweep of many rows takes this much, column by column of the image
 SLAB_BYTES = 400 * 1024
 _NO_RING = np.zeros(1, np.uint8)
+_NO_OFFSETS = np.zeros(0, np.int64)
 #: vertical taps beyond which a sweep without horizontal ones goes tile by tile too
 TALL = 12
 
@@ -75,6 +77,7 @@ class LineSweep:
         self.inner, self.outer = _split(layout, row_taps)
         self.row_taps = row_taps.get(self.inner, one)
         self.stages = RowStages(layout, {a: row_taps[a] for a in self.outer})
+        self.planes = Planes(layout, self.outer[0]) if len(self.outer) == 1 and self.inner >= 0 else None
         self.outside = problem.cval * float(np.prod([np.sum(t, dtype=np.float64) for t in row_taps.values()]))
         #: source samples that the padding in front draws on, outputs that stop short of them notwithstanding
         self.least = int(layout.left.max(initial=-1)) + 1
@@ -92,7 +95,7 @@ class LineSweep:
         return rows_needed_by(self.layout, y0, y1)
 
     def prepare(self, source: np.dtype, target: np.dtype) -> _Ready:
-        stages = self.stages.prepare(source)
+        stages = self.stages.prepare(source, planes=self.planes is not None)
         if self.outer:
             source = self.layout.problem.accumulate
         if not self.outer and source == target and is_byte_mean(self.layout.problem, (self.row_taps, self.column_taps)):
@@ -131,7 +134,8 @@ class LineSweep:
         vertical4 = box_bytes.box_columns.address(LANES=lanes(2), ROWS=nones(4)) if self._shared else vertical1
         outside = word(self.layout.problem.cval * nv if self.layout.problem.reads_constant else 0)
         row = box_bytes.box_row.address(LANES=lanes(2))
-        return _Ready(np.dtype(word), ones, numbers[:nh], outside, vertical4, vertical1, row, stages)
+        march = mean_march(self.layout, nv, nh, outside) if self._shared else NO_MARCH
+        return _Ready(np.dtype(word), ones, numbers[:nh], outside, vertical4, vertical1, row, stages, march)
 
     @property
     def _plain(self) -> bool:
@@ -156,6 +160,9 @@ class LineSweep:
         if not self.outer:
             first = self._first(rows, y0, y1)
             self._rows(ready, rows, first, target, target.rows(y0, y1))
+            return
+        if self.planes and (call := self.call(ready, rows, target, y0, y1)):
+            call(0, 0)
             return
         for a, b, base, n in runs(self.layout, self.inner, y0, y1):
             plane = self.stages.sums(ready.stages, rows, base, n)
@@ -190,7 +197,14 @@ class LineSweep:
             )  # fmt: skip
 
     def call(self, ready: _Ready, rows: Rows, target: Target, y0: int, y1: int) -> Call | None:
-        if self.outer or self._width(ready) < self.layout.n_full or ready.turned.square:
+        if self._width(ready) < self.layout.n_full or ready.turned.square:
+            return None
+        if self.planes:
+            room, axis = self.planes.room(), self.outer[0]
+            plane = self._fused(ready, room, self.planes.relative, Target(0, _NO_OFFSETS, target.dtype), _NO_OFFSETS)
+            taps, functions = self.stages.taps[axis], (ready.stages[f"four{axis}"], ready.stages[f"source{axis}"])
+            return self.planes.call(rows, target, y0, y1, taps, functions, plane)
+        if self.outer:
             return None
         return self._fused(ready, rows, self._first(rows, y0, y1), target, target.rows(y0, y1))
 
@@ -217,8 +231,8 @@ class LineSweep:
             rows.offsets, rows.constant, first, self._row_step, int(self._shared), ready.row_taps,
             ready.column_taps, self._step, layout.before, layout.left, layout.right, self.least, layout.n_in,
         )  # fmt: skip
-        # after groups of rows few are left, for which a ring does not pay
-        ring = (_NO_RING, 0, 0) if ready.turned.square else self._ring(rows, 4, layout.n_full)
+        # after groups of rows few are left, for which a ring does not pay; nor does it for rows that are read once
+        ring = (_NO_RING, 0, 0) if ready.turned.square or ready.march.function else self._ring(rows, 4, layout.n_full)
         after = (
             offsets, min(width, layout.n_full - x), rows.dtype.itemsize, target.dtype.itemsize, 0, len(first),
             tile, lines, pitch, table, *ring, ready.outside,

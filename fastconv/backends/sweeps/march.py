@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 
 from fastconv.backends.layout import Layout
-from fastconv.loops import cpu_march, march_blocks
+from fastconv.loops import cpu_march, march_blocks, march_means
 from fastconv.loops.vec import lanes, vector_bytes
 
 from .common import fold, nones, token
 
-__all__ = ["MOST", "NO_MARCH", "DenseShape", "March", "dense_shape", "separable_march"]
+__all__ = ["MOST", "NO_MARCH", "DenseShape", "March", "dense_shape", "mean_march", "separable_march"]
 
 #: taps along one axis, and samples between taps, that march; vectors of columns that then lie in registers
 MOST, STEPS, AHEAD = 9, 4, 3
@@ -128,6 +128,19 @@ def separable_march(
         STEP=nones(step),
         **_sizes(source, sums, target),
     )
+    return March(function, plan)
+
+
+def mean_march(layout: Layout, down: int, along: int, outside: Any) -> March:
+    """Means of ``down`` x ``along`` bytes in 16 bits; outside: ``down`` times what lies outside the image."""
+    step, sums = layout.column.dilation * layout.channels, np.dtype(np.int16)
+    if not _fits(along, step, sums) or not 2 <= down <= MOST:
+        return NO_MARCH
+    size = lanes(2)
+    plan = _plan(layout, sums, size, -(-layout.reach // size) * size, outside)
+    if plan is None:
+        return NO_MARCH
+    function = march_means.march_mean_rows.address(DOWN=nones(down), ALONG=nones(along), STEP=nones(step), LANES=size)
     return March(function, plan)
 
 

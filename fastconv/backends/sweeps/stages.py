@@ -25,12 +25,15 @@ class RowStages:
         self.taps = taps  # row axis -> taps
         self.accumulate = layout.problem.accumulate
 
-    def prepare(self, source: np.dtype) -> dict[str, int]:
+    def prepare(self, source: np.dtype, planes: bool) -> dict[str, int]:
+        """Functions for each axis, of the source and of what an earlier axis left; for `planes`, of four rows too."""
         acc = token(self.accumulate)
         both = {}
         for axis, taps in self.taps.items():
             for name, dtype in (("source", source), ("scratch", self.accumulate)):
                 both[f"{name}{axis}"] = vertical(dtype, acc, taps, 1)
+            if planes:
+                both[f"four{axis}"] = vertical(source, acc, taps, 4)
         return both
 
     def sums(self, ready: dict[str, int], rows: Rows, base: int, n: int) -> Rows:

@@ -39,7 +39,7 @@ class SumSweep:
         self.columns_in_sum = size.get(layout.column.filtered, 1) if layout.column.filtered >= 0 else 1
         count = int(np.prod([len(t) for t in row_taps.values()], dtype=np.int64))
         self.sums_dtype = running_dtype(problem, count * self.columns_in_sum)
-        self.numbers = np.array([sweep.scale, 0.0, problem.cval * count], self.sums_dtype)
+        self.numbers = np.array([sweep.scale, 0.0, problem.cval * count, 0.0], self.sums_dtype)
         self.restart = 0 if problem.image_dtype.kind in "biu" else RESTART * max(1, self.rows_in_sum // 16)
         self.align = self.restart or 1
 
@@ -47,7 +47,7 @@ class SumSweep:
         return rows_needed_by(self.layout, y0, y1)
 
     def prepare(self, source: np.dtype, target: np.dtype) -> dict[str, int]:
-        ready = self.stages.prepare(source)
+        ready = self.stages.prepare(source, planes=False)
         if self.outer:
             source = self.layout.problem.accumulate
         size = self.sums_dtype.itemsize

@@ -12,7 +12,9 @@ from fastconv.core.ir import Caps, Pass, Problem, Term, Weights
 from fastconv.plan.bounds import factors_bound, unit
 from fastconv.plan.candidate import Candidate, Refusal, candidate
 from fastconv.plan.cost import line_counts
-from fastconv.plan.factor import kernel_unit, low_rank_factors, rank_one_factors
+from fastconv.plan.factor import Factors, low_rank_factors
+
+from .separable import one_product
 
 __all__ = ["offer"]
 
@@ -35,9 +37,13 @@ def offer(problem: Problem, weights: Weights, caps: Caps) -> Candidate | Refusal
     most = (kernel.size - 1) // sum(kernel.shape)
     if most < 1:
         return Refusal("too small: two passes take as many taps as the window")
-    if not asked and rank_one_factors(kernel, kernel_unit(kernel, unit(problem.accumulate))) is not None:
+    precision = unit(problem.accumulate)
+    if not asked and not isinstance(one_product(weights, precision), Refusal):
         return Refusal("one outer product is 'separable'")
-    factors = low_rank_factors(kernel, unit(problem.accumulate), most)
+    key = "few products", precision
+    if key not in weights.found:
+        weights.found[key] = low_rank_factors(kernel, precision, most)
+    factors: Factors | None = weights.found[key]
     if factors is None:
         return Refusal(f"it takes more than {most} {'term' if most == 1 else 'terms'}: more taps than the window")
     k = len(factors.terms)

@@ -10,7 +10,7 @@ from fastconv.plan.candidate import Candidate, Refusal, candidate
 from fastconv.plan.cost import line_counts
 from fastconv.plan.factor import Factors, kernel_unit, rank, rank_one_factors
 
-__all__ = ["offer"]
+__all__ = ["offer", "one_product"]
 
 #: the rank of a larger kernel is not worth an explanation's time
 RANK_SHOWN = 48
@@ -22,14 +22,12 @@ def offer(problem: Problem, weights: Weights, caps: Caps) -> Candidate | Refusal
         factors = Factors((tuple(np.asarray(t, np.float64) for t in weights.taps),))
         note = "the taps were given axis by axis"
     else:
-        kernel = weights.dense
-        precision = kernel_unit(kernel, unit(problem.accumulate))
-        found = rank_one_factors(kernel, precision)
-        if found is None:
-            return Refusal(_why_not(kernel, precision))
+        found = one_product(weights, unit(problem.accumulate))
+        if isinstance(found, Refusal):
+            return found
         factors = found
         note = "its rank is 1: one pass along each axis does the work of the full kernel"
-        if kernel.ndim == 1:
+        if weights.dense.ndim == 1:
             note = "one axis, one pass along it"
     (taps,) = factors.terms
     sweep = Pass("line", tuple(range(len(taps))), taps=taps)
@@ -44,6 +42,18 @@ def offer(problem: Problem, weights: Weights, caps: Caps) -> Candidate | Refusal
         rank=1 if all(np.any(t) for t in taps) else 0,
         note=note,
     )
+
+
+def one_product(weights: Weights, precision: float) -> Factors | Refusal:
+    """The outer product that a kernel is, in sums of so precise a dtype; looked for once."""
+    key = "one product", precision
+    found = weights.found.get(key)
+    if found is None:
+        kernel = weights.dense
+        kernel_precision = kernel_unit(kernel, precision)
+        found = rank_one_factors(kernel, kernel_precision) or Refusal(_why_not(kernel, kernel_precision))
+        weights.found[key] = found
+    return found
 
 
 def _why_not(kernel: np.ndarray, precision: float) -> str:
