@@ -55,3 +55,16 @@ def test_the_divisors_are_exact() -> None:
             sums = np.arange(255 * n + 1) + half
             assert np.array_equal((sums * multiplier >> 16) >> shift, sums // n)
     assert all(byte_divisor(n * n) for n in (3, 5, 7, 9, 11, 13, 15))
+
+
+@pytest.mark.parametrize("shape", [(40, 200), (33, 131), (9, 64), (64, 513), (5, 70, 3), (50, 99, 3), (41, 160, 4)])
+@pytest.mark.parametrize("size", [(3, 3), (5, 3), (3, 5), (7, 7), (9, 9), (1, 5), (5, 1), (9, 5)])
+def test_means_that_march(shape: tuple[int, ...], size: tuple[int, int]) -> None:
+    """Rows of every length, with channels, at every border, against whole numbers; the same on several threads."""
+    image = np.random.default_rng(8).integers(0, 256, shape, dtype=np.uint8)
+    channels = len(shape) == 3
+    for mode in WORDS:
+        options = {"mode": mode, "cval": 9, "dtype": "same", "channel_axis": -1 if channels else None}
+        got = fc.box(image, size, workers=1, **options)
+        np.testing.assert_array_equal(got, exact(image, size, mode, 9))
+        np.testing.assert_array_equal(fc.box(image, size, workers=3, **options), got)

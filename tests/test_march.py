@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Iterator
 
 import numpy as np
 import pytest
 from scipy import ndimage
 
 import fastconv as fc
+from fastconv.backends.sweeps import march
 from fastconv.loops import cpu_march
 from fastconv.loops.vec import vector_bytes
 
@@ -135,6 +137,48 @@ def test_colour_and_integers(out: str) -> None:
         got = getattr(fc, name)(photo, **options, channel_axis=-1, dtype=out)
         planes = [getattr(fc, name)(photo[..., c].copy(), **options, dtype=out) for c in range(3)]
         assert np.array_equal(got, np.stack(planes, -1))
+
+
+@pytest.fixture
+def streams(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Results of any size are stored past the caches."""
+    monkeypatch.setattr(march, "STREAM_BYTES", 0)
+    fc.engine.clear_caches()
+    yield
+    fc.engine.clear_caches()
+
+
+@pytest.mark.usefixtures("streams")
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("size", [(3, 3), (2, 9), (5, 5)])
+@pytest.mark.parametrize("method", ["separable", "direct"])
+def test_stores_past_the_caches(dtype: str, size: tuple[int, int], method: str) -> None:
+    kernel = np.outer(RANDOM.standard_normal(size[0]), RANDOM.standard_normal(size[1]))
+    for width in (64, 80, 128, 272):
+        image = noise((23, width), dtype)
+        room = np.empty(image.nbytes + 256, np.uint8)
+        for mode in MODES:
+            want, allowed = exact(image, kernel, mode=mode, cval=2.0)
+            for start in (0, 4, 8, 16, 17, 48, 60):  # multiples of a cache line, of a sample, of neither
+                room[...] = 77
+                first = -room.ctypes.data % 64 + start
+                out = room[first : first + image.nbytes].view(dtype).reshape(image.shape)
+                fc.correlate(image, kernel, mode=mode, cval=2.0, method=method, out=out, workers=1)
+                assert np.all(np.abs(out - want) <= allowed), (width, mode, start)
+                assert np.all(room[:first] == 77), (width, mode, start)
+                assert np.all(room[first + image.nbytes :] == 77), (width, mode, start)
+
+
+@pytest.mark.skipif(vector_bytes() < 64, reason="only what marches is stored past the caches")
+@pytest.mark.usefixtures("streams")
+def test_rows_of_whole_lines_are_stored_past_the_caches() -> None:
+    loops = [cpu_march.march_separable_stream, cpu_march.march_dense_stream]
+    for loop, run in zip(loops, (lambda a: fc.sobel(a, axis=1), fc.laplace), strict=True):
+        loop._found.clear()
+        run(noise((40, 200), "float32"))
+        assert not loop._found
+        run(noise((40, 208), "float32"))
+        assert loop._found
 
 
 @pytest.mark.parametrize("call", ["sobel", "dense", "laplace", "dilated"])

@@ -10,7 +10,7 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from .vec import Emitter, count, scalar_type
+from .vec import I32, Emitter, count, scalar_type
 
 CHUNK = 4  # taps (or pairs) that one turn of a run-time loop unrolls
 
@@ -49,9 +49,9 @@ def accumulate(e, fold, taps, n, out, sample, weight):
         w = weight(k)
         return [e.fma(sample(k, r), w, s) for r, s in enumerate(sums)]
 
-    def pair(sums, high, low, j):  # taps high + j and low - j share a weight
-        w = weight((high, j))
-        return [e.fma(join(sample((high, j), r), sample((low, -j), r)), w, s) for r, s in enumerate(sums)]
+    def pair(sums, high, low):  # two taps share a weight
+        w = weight(high)
+        return [e.fma(join(sample(high, r), sample(low, r)), w, s) for r, s in enumerate(sums)]
 
     # a count known at run time: CHUNK at a time, then one at a time
     one, chunk = e.const(1), e.const(CHUNK)
@@ -72,9 +72,9 @@ def accumulate(e, fold, taps, n, out, sample, weight):
 
     def pairs(width):
         def turn(i, sums):
-            high, low = b.add(middle, i), b.sub(middle, i)
-            for j in range(1, width + 1):
-                sums = pair(sums, high, low, j)
+            high, low = b.add(middle, e.plus(i, 1)), b.sub(middle, e.plus(i, width))
+            for j in range(width):
+                sums = pair(sums, (high, j), (low, width - 1 - j))
             return sums
 
         return turn
@@ -140,6 +140,11 @@ def horizontal(typingctx, line, step, w, n, out, some, acc_t, out_t, taps, fold,
             # neighbouring taps of neighbouring vectors are the same samples where taps are one sample apart
             together = count(unit) and base is None
             key = (None, v * e.n + j) if together else (id(base), j, v)
+            if key not in seen and count(unit) and v_ > 1 and base is not None and j > 0:
+                # shifted in registers: nearly every load at such a place would take two cache lines
+                a, c = (sample((base, 0), i) for i in (v, v + 1))
+                lanes = ir.Constant(ir.VectorType(I32, e.n), [j + lane for lane in range(e.n)])
+                seen[key] = (base, builder.shuffle_vector(a, c, lanes))
             if key not in seen:
                 at = e.plus(line, e.size * key[1]) if together else e.plus(start(k), e.size * e.n * v)
                 seen[key] = (base, e.load(at, acc_t.dtype))

@@ -10,7 +10,7 @@ import numpy as np
 
 from .blocks import call_row, fetch, horizontal, vertical
 from .jit import helper, loop
-from .memory import ahead, copied
+from .memory import ahead, copied, settled
 
 #: marks a padded row that holds the constant, in a table of row offsets
 CONSTANT_ROW = -(2**63)
@@ -101,7 +101,7 @@ def line_ends(lines, at, x0, m, reach, before, left, right, n_in, outside):
 def fused(
     src, row_offset, constant_row, first_row, row_step, shared, wv, wh, step, before, left, right, least, n_in,
     out, out_offset, n_out, src_size, out_size, y0, y1, tile, lines, pitch, rows, ring, slots, ring_pitch, outside,
-    vertical4, vertical1, horizontal1, march, edge, vector,
+    vertical4, vertical1, horizontal1, march, plan,
 ):  # fmt: skip
     """Output rows y0..y1 of a separable filter.
 
@@ -114,8 +114,7 @@ def fused(
     ring: scratch of ``slots`` rows ``ring_pitch`` bytes apart that source rows are copied into (slots == 0: they are
     read where they lie); src_size, out_size: bytes of a sample.
     horizontal1 == 0: no horizontal taps, the vertical sums go straight to the output.
-    march: function of four rows (0: none) for all outputs but some of the first and last ``edge``; its vectors have
-    ``vector`` samples.
+    march: function of four whole rows (0: none), which lie as ``plan`` says.
     """
     nv = wv.size
     nh = wh.size
@@ -139,20 +138,16 @@ def fused(
             call_row(function, (table, wv.ctypes.data, nv, 0, n_out, out + out_offset[y], pace))
             y += many
             continue
-        begin = end = n_out  # of the outputs that march; those at the ends of the row are written again
         if march and many == 4:
             for r in range(4):
                 rows[nv + 3 + r] = out + out_offset[y + r]
             outs = table + (nv + 3) * 8
-            aligned = -rows[0] % (vector * src_size) // src_size
-            m = min(n_out, n_in + before - reach) - before
-            call_row(march, (table, 0, wv.ctypes.data, wh.ctypes.data, outs, before * out_size, m, aligned))
-            begin, end = edge, n_out - edge
+            call_row(march, (table, wv.ctypes.data, wh.ctypes.data, outs, plan.ctypes.data))
+            y += many
+            continue
         x0 = 0
         while x0 < n_out:
-            if x0 == begin:
-                x0 = end
-            m = min(tile, (begin if x0 < begin else n_out) - x0)
+            m = min(tile, n_out - x0)
             start = x0 - before  # source sample at the line's beginning
             stop = start + m + reach
             a = max(start, 0)
@@ -177,6 +172,8 @@ def fused(
                 call_row(horizontal1, (line + at * size, step, wh.ctypes.data, nh, to, m))
             x0 += m
         y += many
+    if march:
+        settled()
 
 
 __all__ = ["CONSTANT_ROW", "fused", "horizontal_row", "line_ends", "row_addresses", "vertical_row"]

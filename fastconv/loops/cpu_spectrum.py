@@ -22,7 +22,7 @@ SRC = ACC = OUT = RADIX = TURNED = BACK = ()
 SRC_SIZE = ACC_SIZE = OUT_SIZE = LANES = 0
 ONE = (None,)
 #: rows between the one that is moved and the one whose memory is asked for
-SOON = 6
+SOON = 12
 
 
 @loop
@@ -49,55 +49,58 @@ def filter_step(panel, entries, spectrum):
 
 @loop
 def load_rows(
-    src, offsets, rows, constant_row, columns, outside, start, samples, n_in, line, width, panel, pitch
+    src, offsets, rows, constant_row, columns, outside, start, left, n_in, line, width, kept, parts, panel, pitch
 ):  # fmt: skip
-    """Rows of a tile, from those of an image into the panels.
+    """Rows of ``parts`` tiles side by side, from those of an image into the panels.
 
-    Row i lies at src + offsets[i] (int64 addresses; CONSTANT_ROW: at ``constant_row``).  Sample p of a tile is sample
-    start + p of the row; those before the row and behind its ``n_in`` samples are the row's ``columns[p]`` (-1: the
-    number at ``outside``, behind which lies a zero), and from ``samples`` to ``width`` on there are zeros.  line:
-    scratch for a row; panel: address of the first row's place in the first panel, ``pitch`` bytes from panel to panel.
+    Row i lies at src + offsets[i] (int64 addresses; CONSTANT_ROW: at ``constant_row``).  Sample p of the first tile is
+    sample start + p of the row, the next begins ``kept`` samples behind; those before the row and behind its ``n_in``
+    samples are the row's ``columns[p]`` (-1: the number at ``outside``, behind which lies a zero); behind ``left``
+    samples there are zeros.  line: scratch for a row of a tile; panel: address of the first row's place in the first
+    panel, ``pitch`` bytes from panel to panel.
     """
-    begin = min(samples, max(0, -start))
-    end = max(begin, min(samples, n_in - start))
     for i in range(rows):
         offset = fetch(offsets + 8 * i, np.int64)
-        row = constant_row if offset == CONSTANT_ROW else src + offset
-        to = panel + i * 2 * LANES * ACC_SIZE
-        if begin == 0 and end == width:
-            row += start * SRC_SIZE
-            next_row = row
-            if i + SOON < rows:
-                offset = fetch(offsets + 8 * (i + SOON), np.int64)
-                if offset != CONSTANT_ROW:
-                    next_row = src + offset + start * SRC_SIZE
-            for _ in range(0, width, LANES):
-                ahead(next_row, ())
-                ahead(to + SOON * 2 * LANES * ACC_SIZE, ONE)
-                move_vector(row, to, SRC, ACC)
-                next_row += LANES * SRC_SIZE
-                row += LANES * SRC_SIZE
+        whole = constant_row if offset == CONSTANT_ROW else src + offset
+        near = i + SOON if i + SOON < rows else i
+        offset = fetch(offsets + 8 * near, np.int64)
+        next_row = whole if offset == CONSTANT_ROW else src + offset
+        for part in range(parts):
+            first = start + part * kept
+            samples = min(width, left - part * kept)
+            begin = min(samples, max(0, -first))
+            end = max(begin, min(samples, n_in - first))
+            row = whole + first * SRC_SIZE
+            to = panel + (i * 2 + part) * LANES * ACC_SIZE
+            if begin == 0 and end == width:
+                at = next_row + first * SRC_SIZE
+                for _ in range(0, width, LANES):
+                    ahead(at, ())
+                    ahead(to + SOON * 2 * LANES * ACC_SIZE, ONE)
+                    move_vector(row, to, SRC, ACC)
+                    at += LANES * SRC_SIZE
+                    row += LANES * SRC_SIZE
+                    to += pitch
+                continue
+            p = begin
+            while p + LANES <= end:
+                move_vector(row + p * SRC_SIZE, line + p * ACC_SIZE, SRC, ACC)
+                p += LANES
+            while p < end:
+                move(row + p * SRC_SIZE, line + p * ACC_SIZE, SRC, ACC)
+                p += 1
+            for k in range(begin + samples - end):
+                p = k if k < begin else k - begin + end
+                column = fetch(columns + 8 * (p + part * kept), np.int64)
+                if column < 0:
+                    move(outside, line + p * ACC_SIZE, ACC, ACC)
+                else:
+                    move(whole + column * SRC_SIZE, line + p * ACC_SIZE, SRC, ACC)
+            for p in range(samples, width):
+                move(outside + ACC_SIZE, line + p * ACC_SIZE, ACC, ACC)
+            for p in range(0, width, LANES):
+                move_vector(line + p * ACC_SIZE, to, ACC, ACC)
                 to += pitch
-            continue
-        p = begin
-        while p + LANES <= end:
-            move_vector(row + (start + p) * SRC_SIZE, line + p * ACC_SIZE, SRC, ACC)
-            p += LANES
-        while p < end:
-            move(row + (start + p) * SRC_SIZE, line + p * ACC_SIZE, SRC, ACC)
-            p += 1
-        for k in range(begin + samples - end):
-            p = k if k < begin else k - begin + end
-            column = fetch(columns + 8 * p, np.int64)
-            if column < 0:
-                move(outside, line + p * ACC_SIZE, ACC, ACC)
-            else:
-                move(row + column * SRC_SIZE, line + p * ACC_SIZE, SRC, ACC)
-        for p in range(samples, width):
-            move(outside + ACC_SIZE, line + p * ACC_SIZE, ACC, ACC)
-        for p in range(0, width, LANES):
-            move_vector(line + p * ACC_SIZE, to, ACC, ACC)
-            to += pitch
 
 
 @loop
@@ -110,19 +113,25 @@ def clear_rows(panel, pitch, panels, rows):
 
 
 @loop
-def store_rows(panel, step, pitch, samples, out, offsets, rows):
-    """Rows of a tile from its panels, converted, to out + offsets[i]: ``step`` bytes from a row to the next."""
+def store_rows(panel, step, pitch, samples, kept, parts, out, offsets, rows):
+    """Rows of tiles from their panels, converted, to out + offsets[i]: ``step`` bytes from a row to the next.
+
+    kept: outputs of a tile; samples: those of ``parts`` tiles side by side.
+    """
     for i in range(rows):
-        at, to = panel + i * step, out + fetch(offsets + 8 * i, np.int64)
+        row = out + fetch(offsets + 8 * i, np.int64)
         near = out + fetch(offsets + 8 * min(rows - 1, i + SOON), np.int64)
-        for p in range(0, samples, LANES):
-            ahead(near + p * OUT_SIZE, ONE)
-            if p + LANES <= samples:
-                store_vector(at, to, 0, ACC, OUT, ())
-            else:
-                store_vector(at, to, samples - p, ACC, OUT, ONE)
-            at += pitch
-            to += LANES * OUT_SIZE
+        for part in range(parts):
+            at, to = panel + i * step + part * LANES * ACC_SIZE, row + part * kept * OUT_SIZE
+            n = min(kept, samples - part * kept)
+            for p in range(0, n, LANES):
+                ahead(near + (part * kept + p) * OUT_SIZE, ONE)
+                if p + LANES <= n:
+                    store_vector(at, to, 0, ACC, OUT, ())
+                else:
+                    store_vector(at, to, n - p, ACC, OUT, ONE)
+                at += pitch
+                to += LANES * OUT_SIZE
 
 
 @loop
@@ -170,17 +179,14 @@ def spectrum_tiles(
         offsets = row_offset.ctypes.data + 8 * first_row[cuts[c]]
         targets = out_offset.ctypes.data + 8 * cuts[c]
         for x0 in range(0, n_full, 2 * kept):
+            parts = 2 if x0 + kept < n_full else 1
+            call_row(load, (src, offsets, rows, constant_row, columns.ctypes.data + 8 * x0, outside.ctypes.data,
+                            x0 - before, columns.size - x0, n_in, line.ctypes.data, width, kept, parts, base,
+                            pitch))  # fmt: skip
             for part in range(2):
-                x = x0 + part * kept
-                to = base + part * vector
-                cleared = 0
-                if x < n_full:
-                    samples = min(width, columns.size - x)
-                    call_row(load, (src, offsets, rows, constant_row, columns.ctypes.data + 8 * x, outside.ctypes.data,
-                                    x - before, samples, n_in, line.ctypes.data, width, to, pitch))  # fmt: skip
-                    cleared = rows
-                if cleared < height:
-                    call_row(clear, (to + cleared * 2 * vector, pitch, count, height - cleared))
+                cleared = rows if part < parts else 0
+                begin = base + cleared * 2 * vector + part * vector
+                call_row(clear, (begin, pitch, count, height - cleared))
             for g in range(count):
                 _steps(base + g * pitch, height, down)
             for i in range(height // lanes):
@@ -192,12 +198,8 @@ def spectrum_tiles(
                 call_row(turn, (other, lanes * 2 * vector, square, pitch, kept_panels))
             for g in range(kept_panels):
                 _steps(base + g * pitch, height, up)
-            for part in range(2):
-                x = x0 + part * kept
-                if x < n_full:
-                    samples = min(kept, n_full - x)
-                    call_row(store, (base + part * vector, stride * 2 * vector, pitch, samples, out + x * out_size,
-                                     targets, outputs))  # fmt: skip
+            call_row(store, (base, stride * 2 * vector, pitch, min(2 * kept, n_full - x0), kept, parts,
+                             out + x0 * out_size, targets, outputs))  # fmt: skip
 
 
 __all__ = [

@@ -19,7 +19,7 @@ from .vec import I32, Emitter, count
 # constants of a specialisation, see jit.Loop.address
 SRC = ACC = OUT = ()
 SRC_SIZE = ACC_SIZE = OUT_SIZE = LANES = 0
-ONE = (None,)
+ONE, FOUR = (None,), (None,) * 4
 
 
 @intrinsic
@@ -45,28 +45,37 @@ def slide(typingctx, columns, new, old, src_t, acc_t, one):
 
 
 @intrinsic
-def scan(typingctx, enters, leaves, total, scale, out, acc_t, out_t):
-    """Window sums of one vector of outputs: total + prefix sums of (enters - leaves); stores them times scale.
+def scan(typingctx, enters, leaves, total, scale, zero, out, acc_t, out_t, vectors):
+    """Window sums of some vectors of outputs: total + prefix sums of (enters - leaves); stores them times scale.
 
-    Returns the last sum.
+    zero: 0, in a place where the compiler does not know it: of shuffles with zeros it makes expansions, which take
+    twice the time of the whole.  Returns the last sum.
     """
 
     def codegen(context, builder, sig, args):
+        enters, leaves, total, scale, zero, out = args[:6]
         b = builder
         e = Emitter(b, acc_t.dtype)
-        x = e.sub(e.load(args[0], acc_t.dtype), e.load(args[1], acc_t.dtype))
-        step = 1
-        while step < e.n:
-            index = [e.n + i if i < step else i - step for i in range(e.n)]
-            moved = b.shuffle_vector(x, e.zero(), ir.Constant(ir.VectorType(I32, e.n), index))
-            x = e.add(x, moved)
-            step *= 2
-        x = e.add(x, e.splat(args[2]))
-        e.store(args[4], b.fmul(x, e.splat(args[3])), out_t.dtype)
-        return b.extract_element(x, I32(e.n - 1))
+        zero, scale, total = e.splat(zero), e.splat(scale), e.splat(total)
+
+        def picked(a, c, index):
+            return b.shuffle_vector(a, c, ir.Constant(ir.VectorType(I32, e.n), index))
+
+        for v in range(count(vectors)):
+            far = v * e.n * e.size
+            x = e.sub(e.load(e.plus(enters, far), acc_t.dtype), e.load(e.plus(leaves, far), acc_t.dtype))
+            step = 1
+            while step < e.n:
+                x = e.add(x, picked(x, zero, [e.n + i if i < step else i - step for i in range(e.n)]))
+                step *= 2
+            # what the next vector waits for is one addition
+            last = picked(x, x, [e.n - 1] * e.n)
+            e.store(e.plus(out, v * e.n * out_t.dtype.bitwidth // 8), b.fmul(e.add(x, total), scale), out_t.dtype)
+            total = e.add(last, total)
+        return b.extract_element(total, I32(0))
 
     number = acc_t.dtype
-    return number(types.intp, types.intp, number, number, types.intp, acc_t, out_t), codegen
+    return number(types.intp, types.intp, number, number, number, types.intp, acc_t, out_t, vectors), codegen
 
 
 @intrinsic
@@ -99,10 +108,11 @@ def slide_row(columns, new, old, samples):
 def sums_row(line, size, step, scale, total, out, samples):
     """out[:samples] = scale * sums of ``size`` samples of the line, ``step`` apart; the last totals go to ``total``.
 
-    line, scale, total: addresses of the sums' dtype; a row of ``step`` interleaved channels is ``step`` chains of
-    sums.
+    line, scale, total: addresses of the sums' dtype; the third number behind ``scale`` is 0; a row of ``step``
+    interleaved channels is ``step`` chains of sums.
     """
     factor = fetch(scale, ACC)
+    zero = fetch(scale + 3 * ACC_SIZE, ACC)
     last = ACC(0)
     for c in range(step):
         s = ACC(0)
@@ -111,9 +121,13 @@ def sums_row(line, size, step, scale, total, out, samples):
         scaled(s, factor, out + c * OUT_SIZE, OUT)
         i = c + step
         if step == 1:
+            while i + 4 * LANES <= samples:
+                enters = line + ACC_SIZE * (i + size - 1)
+                s = scan(enters, line + ACC_SIZE * (i - 1), s, factor, zero, out + i * OUT_SIZE, ACC, OUT, FOUR)
+                i += 4 * LANES
             while i + LANES <= samples:
                 enters = line + ACC_SIZE * (i + size - 1)
-                s = scan(enters, line + ACC_SIZE * (i - 1), s, factor, out + i * OUT_SIZE, ACC, OUT)
+                s = scan(enters, line + ACC_SIZE * (i - 1), s, factor, zero, out + i * OUT_SIZE, ACC, OUT, ONE)
                 i += LANES
         while i < samples:
             enters = fetch(line + ACC_SIZE * (i + (size - 1) * step), ACC)
@@ -146,7 +160,7 @@ def sum_rows(
     """Output rows y0..y1 of a box of nv x nh samples.
 
     Arguments as in `cpu_separable.fused`; line: scratch of a padded row in the sums' dtype; numbers: scratch of that
-    dtype, [scale, total, outside], outside standing for padding that is constant (already summed over nv rows);
+    dtype, [scale, total, outside, 0], outside standing for padding that is constant (already summed over nv rows);
     origin + y is the row's number in the whole output: sums start afresh where it is a multiple of ``restart`` (0:
     never), and y0 must be such a row.
     """

@@ -11,6 +11,7 @@ import numpy as np
 from .blocks import call_row, fetch, move, scatter, window, window_block
 from .cpu_separable import CONSTANT_ROW
 from .jit import helper, loop
+from .memory import settled
 
 # constants of a specialisation, see jit.Loop.address
 SRC = ACC = OUT = ()
@@ -53,7 +54,7 @@ def window_rows(table, w, columns, taps, slices, outs, samples):
 
 @helper
 def _marched(
-    src, row_offset, constant_row, first, w, table, out, out_offset, samples, y, spread, src_size, march, deep, vector,
+    src, row_offset, constant_row, first, w, table, out, out_offset, y, spread, march, deep, plan,
 ):  # fmt: skip
     """Four output rows from y on, ``spread`` rows apart."""
     at = table.ctypes.data
@@ -63,33 +64,38 @@ def _marched(
     outs = at + 8 * (deep + 3)
     for r in range(4):
         table[deep + 3 + r] = out + out_offset[y + r * spread]
-    begin = -table[0] % (vector * src_size) // src_size
-    call_row(march, (at, 0, w.ctypes.data, outs, 0, samples, begin))
+    call_row(march, (at, w.ctypes.data, outs, plan.ctypes.data))
+
+
+@helper
+def _together(first_row, y, n, many, spread):
+    """Whether ``many`` times ``spread`` output rows from y on lie above each other."""
+    last = y + many * spread - 1
+    return last < n and first_row[last] == first_row[y] + many * spread - 1
 
 
 @helper
 def _rows(
     src, row_offset, constant_row, first_row, tap_row, tap_byte, w, table, out, out_offset, samples, n, row,
-    columns, taps, spread, block, row_block, src_size, march, deep, vector,
+    columns, taps, spread, block, row_block, low, march, deep, plan,
 ):  # fmt: skip
-    """Every output row: where each tap begins, then the row function over ``samples`` outputs.
+    """Every output row: where each tap begins, then the row function over ``samples`` outputs from byte ``low`` on.
 
     columns, taps: of a dense kernel, samples of one of its rows and of one of its slices; then ``block`` outputs that
     lie ``spread`` rows apart, as the kernel's own rows do, are summed together by ``row_block`` (0: no such kernel).
-    march: function of four rows (0: none) of a kernel of ``deep`` rows, in vectors of ``vector`` samples.
+    march: function of four whole rows (0: none) of a kernel of ``deep`` rows, which lie as ``plan`` says.
     """
     at = table.ctypes.data
     y = 0
     while y < n:
-        last = y + 4 * spread - 1
-        if march and last < n and first_row[last] == first_row[y] + 4 * spread - 1:
+        if march and _together(first_row, y, n, 4, spread):
             for start in range(y, y + spread):
-                _marched(src, row_offset, constant_row, first_row[start], w, table, out, out_offset, samples, start,
-                         spread, src_size, march, deep, vector)  # fmt: skip
+                _marched(src, row_offset, constant_row, first_row[start], w, table, out, out_offset, start,
+                         spread, march, deep, plan)  # fmt: skip
             y += 4 * spread
             continue
-        last = y + block * spread - 1  # of a group of as many blocks as rows lie between the kernel's
-        if row_block and last < n and first_row[last] == first_row[y] + block * spread - 1:
+        # a group of as many blocks as rows lie between the kernel's
+        if row_block and _together(first_row, y, n, block, spread):
             for start in range(y, y + spread):
                 e = 0
                 for s in range(0, w.size, taps):
@@ -100,14 +106,14 @@ def _rows(
                         table[e] = (constant_row if offset == CONSTANT_ROW else src + offset) + tap_byte[tap]
                         e += 1
                 for r in range(block):
-                    table[e + r] = out + out_offset[start + r * spread]
+                    table[e + r] = out + out_offset[start + r * spread] + low
                 call_row(row_block, (at, w.ctypes.data, columns, taps, w.size // taps, at + 8 * e, samples))
             y += block * spread
             continue
         for t in range(w.size):
             offset = row_offset[first_row[y] + tap_row[t]]
             table[t] = (constant_row if offset == CONSTANT_ROW else src + offset) + tap_byte[t]
-        call_row(row, (at, w.ctypes.data, w.size, out + out_offset[y], samples))
+        call_row(row, (at, w.ctypes.data, w.size, out + out_offset[y] + low, samples))
         y += 1
 
 
@@ -132,26 +138,29 @@ def gather_columns(src, offsets, n, columns, many, strip, pitch, outside):
 @helper
 def _edge(
     src, row_offset, first_row, tap_row, tap_column, w, table, out, out_offset, out_size,
-    begin, end, columns, strip, pitch, n, p0, p1, row_strip, gather, scatter,
+    begin, end, columns, strip, pitch, y0, y1, reach, row_strip, gather, scatter,
 ):  # fmt: skip
-    """Outputs begin..end of every row, from a transposed padded copy of the columns that they read.
+    """Outputs begin..end of rows y0..y1, from a transposed padded copy of the columns that they read.
 
-    strip[j * pitch + p - p0] is the sample of padded row p in ``columns[j]``: an output column is one long row of
-    sums, and few columns cost few loops.
+    reach: padded rows from the first tap of an output to the last.  strip[j * pitch + p - p0] is the sample of padded
+    row p in ``columns[j]``: an output column is one long row of sums, and few columns cost few loops.
     """
+    p0 = first_row[y0]
+    p1 = first_row[y1 - 1] + reach + 1
     base = strip.ctypes.data
     size = strip.itemsize
     outside = base + (strip.size - 1) * size
     call_row(gather, (src, row_offset.ctypes.data + 8 * p0, p1 - p0, columns.ctypes.data, columns.size, base, pitch,
                       outside))  # fmt: skip
     sums = base + columns.size * pitch * size
-    rows = first_row[n - 1] - p0 + 1
+    rows = p1 - reach - p0
     for x in range(end - begin):
         for t in range(w.size):
             table[t] = base + ((x + tap_column[t]) * pitch + tap_row[t]) * size
         call_row(row_strip, (table.ctypes.data, w.ctypes.data, w.size, sums + x * pitch * size, rows))
     to = out + begin * out_size
-    call_row(scatter, (sums - p0 * size, pitch, end - begin, first_row.ctypes.data, to, out_offset.ctypes.data, n))
+    index, offset = first_row.ctypes.data + 8 * y0, out_offset.ctypes.data + 8 * y0
+    call_row(scatter, (sums - p0 * size, pitch, end - begin, index, to, offset, y1 - y0))
 
 
 @loop
@@ -168,34 +177,44 @@ def scatter_columns(sums, pitch, many, index, out, offset, n):
 @loop
 def direct(
     src, row_offset, constant_row, src_size, first_row, tap_row, tap_column, w, table, out, out_offset, out_size,
-    low, high, n_full, before, left, right, strip, pitch, outside, n, p0, p1,
+    low, high, n_full, before, left, right, strip, pitch, outside, n, reach,
     columns, taps, spread, block, row_inside, row_block, row_strip, gather, scatter,
-    march, deep, vector,
+    march, deep, plan,
 ):  # fmt: skip
     """n output rows of ``n_full`` sums each, row y written at out + out_offset[y].
 
     src: address of the source; row_offset: byte offset of every padded row from there (CONSTANT_ROW:
     ``constant_row``); first_row[y]: padded row of tap row 0; tap_row, tap_column, w: each tap's rows and samples from
     there and its weight; table: scratch for their addresses and those of a block; columns, taps, spread, block,
-    row_block, march, deep, vector: see `_rows`; low, high: the outputs whose taps all lie inside a row;
-    left, right: source samples of the padded strips that the others read; strip: scratch for one strip of padded rows
-    p0..p1, ``pitch`` samples a column, their columns of sums, and at its end ``outside``, what lies outside rows.
+    row_block, march, deep, plan: see `_rows`; low, high: the outputs whose taps all lie inside a row;
+    left, right: source samples of the padded strips that the others read; reach: padded rows from the first tap to
+    the last; strip: scratch for one strip of padded rows, ``pitch`` samples a column, their columns of sums, and at
+    its end ``outside``, what lies outside rows.
     """
     if high > low:
         scaled = np.empty(tap_column.size, np.int64)
         for t in range(w.size):
-            scaled[t] = tap_column[t] * src_size
-        start = src + (low - before) * src_size
-        _rows(start, row_offset, constant_row, first_row, tap_row, scaled, w, table, out + low * out_size,
-              out_offset, high - low, n, row_inside, columns, taps, spread, block, row_block, src_size,
-              march, deep, vector)  # fmt: skip
+            scaled[t] = (tap_column[t] + low - before) * src_size
+        _rows(src, row_offset, constant_row, first_row, tap_row, scaled, w, table, out, out_offset, high - low, n,
+              row_inside, columns, taps, spread, block, row_block, low * out_size, march, deep, plan)  # fmt: skip
     strip[strip.size - 1] = outside
-    if left.size:
-        _edge(src, row_offset, first_row, tap_row, tap_column, w, table, out, out_offset, out_size, 0, low, left,
-              strip, pitch, n, p0, p1, row_strip, gather, scatter)  # fmt: skip
-    if right.size:
-        _edge(src, row_offset, first_row, tap_row, tap_column, w, table, out, out_offset, out_size, high, n_full, right,
-              strip, pitch, n, p0, p1, row_strip, gather, scatter)  # fmt: skip
+    a = n if strip.size == 1 else 0
+    while a < n:
+        if march and _together(first_row, a, n, 4, spread):
+            a += 4 * spread
+            continue
+        b = a + 1
+        while b < n and not (march and _together(first_row, b, n, 4, spread)):
+            b += 1
+        if left.size:
+            _edge(src, row_offset, first_row, tap_row, tap_column, w, table, out, out_offset, out_size, 0, low, left,
+                  strip, pitch, a, b, reach, row_strip, gather, scatter)  # fmt: skip
+        if right.size:
+            _edge(src, row_offset, first_row, tap_row, tap_column, w, table, out, out_offset, out_size, high, n_full,
+                  right, strip, pitch, a, b, reach, row_strip, gather, scatter)  # fmt: skip
+        a = b
+    if march:
+        settled()
 
 
 __all__ = ["direct", "gather_columns", "scatter_columns", "window_row", "window_rows"]

@@ -5,7 +5,7 @@ from numba.extending import intrinsic
 
 from .blocks import call_row
 from .jit import loop
-from .memory import copied
+from .memory import copied, settled
 from .vec import I32, Emitter, count
 
 # constants of a specialisation, see jit.Loop.address
@@ -42,17 +42,6 @@ def copy_step(typingctx, source, target, read, written, passing):
         return context.get_dummy_value()
 
     return types.void(types.intp, types.intp, read, written, passing), codegen
-
-
-@intrinsic
-def settled(typingctx):
-    """Wait until stores that passed the caches by are seen everywhere: they are part of the copy."""
-
-    def codegen(context, builder, sig, args):
-        builder.fence("seq_cst")
-        return context.get_dummy_value()
-
-    return types.void(), codegen
 
 
 @loop

@@ -1,9 +1,11 @@
 """The march: four output rows at once, left to right, in registers.
 
-Each vector of source samples is loaded once; neighbouring columns are two vectors side by side, shifted against each
-other in registers.  Nothing is stored but the output and no load is repeated at another alignment; four rows are read
+Each vector of source samples is loaded once, or at each tap where that costs nothing but loads; sums over rows that
+lie side by side are shifted against each other in registers.  Nothing is stored but the output; four rows are read
 and written in step, which the memory serves best (2048 x 2048 float32: half to two thirds of the time of a line that
 is stored and read again).  Sums are added in the order of `blocks.vertical`, `blocks.horizontal` and `blocks.window`.
+
+Near the ends of a row the same vectors are permuted into what the border makes of them: there is no padded copy.
 """
 
 from llvmlite import ir
@@ -11,22 +13,28 @@ from numba import types
 from numba.extending import intrinsic
 
 from .blocks import ordered_sums
+from .memory import line_ahead
 from .vec import I32, Emitter, count
 
+#: A row's plan is a table of int64 that begins with: how many vectors of outputs lie near its ends; the value outside,
+#: in its first bytes; the samples of padding in front; the last output at which whole vectors may begin; the output
+#: before which they end.  So many words, and then for each vector of outputs near the ends: its first output; for
+#: each vector of columns under it the padded sample it is read from; for each lane of those the lane of what is read,
+#: or -1 for the value outside, in integers as wide as the sums.
+PLAN_WORDS = 5
+#: weights that stay in registers; of more, each is read where it is needed
+KEPT = 9
+#: bytes before which memory is asked for a row that is not in the caches
+AHEAD = 512
 
-def _shifted(e, columns, samples, reach=None):
-    """The vector that begins ``samples`` behind the first of ``columns``, vectors that lie side by side.
 
-    With ``reach`` the last of them begins that many samples behind the first: it reads no more than the taps do.
-    """
+def _shifted(e, columns, samples):
+    """The vector that begins ``samples`` behind the first of ``columns``, vectors that lie side by side."""
     whole, part = divmod(samples, e.n)
-    if part == 0 and (reach is None or whole < len(columns) - 1):
+    if part == 0:
         return columns[whole]
-    if whole == len(columns) - 1:
-        return columns[-1]
-    back = (len(columns) - 1) * e.n - reach if reach is not None and whole + 1 == len(columns) - 1 else 0
-    lanes = [part + lane + (back if part + lane >= e.n else 0) for lane in range(e.n)]
-    return e.b.shuffle_vector(columns[whole], columns[whole + 1], ir.Constant(ir.VectorType(I32, e.n), lanes))
+    lanes = ir.Constant(ir.VectorType(I32, e.n), [part + lane for lane in range(e.n)])
+    return e.b.shuffle_vector(columns[whole], columns[whole + 1], lanes)
 
 
 def _addresses(e, table, n, more):
@@ -34,148 +42,227 @@ def _addresses(e, table, n, more):
     return [e.b.add(e.integer(table, k), more) for k in range(n)]
 
 
-def _whole_row(e, samples, begin, reach, step, carried, main, final):
-    """Every output of a row: ``main`` from ``begin`` on, ``final`` where it would read beyond the last tap's samples.
+def _store(e, address, v, dtype, stream):
+    """Store a sum; with ``stream`` a whole cache line, past the caches."""
+    v = e.converted(v, dtype)
+    store = e.b.store(v, e.pointer(address, v.type))
+    store.align = e.n * dtype.bitwidth // 8 if stream else 1
+    if stream:
+        store.set_metadata("nontemporal", e.b.module.add_metadata([I32(1)]))
 
-    ``main(i, carried)`` makes ``step`` outputs at i, and reads whole vectors; ``final(i)`` makes one vector of them.
-    The vector before ``begin`` comes last: it overlaps the ones that ``main`` makes, and so do those at the end.
+
+def _ask(e, addresses, i, size):
+    """Ask the memory for sample i of rows that are read in order, in bytes of ``size``, and of what follows it."""
+    for address in addresses:
+        line_ahead(e.b, e.plus(e.b.add(address, e.times(i, size)), AHEAD), ())
+
+
+def _permuted(e, v, lanes, outside):
+    """``v[lanes]``, and ``outside`` where the lane is negative."""
+    name = "hi" if e.whole else {types.float32: "sf", types.float64: "df"}[e.acc]
+    name = f"llvm.x86.avx512.permvar.{name}.512"
+    module = e.b.module
+    found = module.globals.get(name) or ir.Function(module, ir.FunctionType(v.type, [v.type, lanes.type]), name)
+    inside = e.b.icmp_signed(">=", lanes, ir.Constant(lanes.type, None))
+    return e.b.select(inside, e.b.call(found, [v, lanes]), outside)
+
+
+def _whole_row(e, plan, lead, ahead, step, first, main, put, near, streams):
+    """Every output of a row: ``main`` where whole vectors lie inside it, ``near`` its ends; some are made twice.
+
+    lead: outputs to leave out, from the first inside on, until vectors lie well.  ``main(i, carried)`` makes ``step``
+    outputs at i, carrying on from ``first(i)``, and gives what it carries on and those outputs; ``first`` also tells
+    how many vectors they are.  ``put(i, outputs, streams)`` stores them, with ``streams`` past the caches.
+    ``near(i, starts, border)`` makes and stores a vector of outputs from vectors of columns read at ``starts``,
+    ``border(k, v)`` being what lies in the k-th of them; it comes first: what has passed the caches is far away.
+
+    Outputs are stored a turn later, behind the next turn's loads: where the addresses of an output and of a source
+    differ by some multiple of 4096 and a little, as those of two large arrays do, loads right behind a store would
+    wait for it (3 x 3 taps of 2048 x 2048 float32: up to three times as long).
     """
     b = e.b
-    size = e.const(e.n)
-    beyond = -(-reach // e.n) * e.n
-    room = b.sub(b.add(samples, e.const(reach - beyond)), begin)
-    end = b.add(begin, b.mul(b.sdiv(room, e.const(step)), e.const(step)))
-    e.repeat(begin, end, e.const(step), carried, main)
+    outside = e.weight(e.plus(plan, 8), 0)
+    lanes_type = ir.VectorType(ir.IntType(e.acc.bitwidth), e.n)
+    lanes_at = 8 * (ahead + 2)
+    size = lanes_at + (ahead + 1) * e.n * e.size
 
-    def rest(i, _):
-        last = b.sub(samples, size)
-        at = b.select(b.icmp_signed("<", i, last), i, last)
-        final(b.select(b.icmp_signed("<", i, samples), at, e.const(0)))
+    def end_of_row(t, _):
+        at = b.add(e.plus(plan, 8 * PLAN_WORDS), e.times(t, size))
+
+        def border(k, v):
+            lanes = b.load(e.pointer(e.plus(at, lanes_at + k * e.n * e.size), lanes_type))
+            lanes.align = 8
+            return _permuted(e, v, lanes, outside)
+
+        near(e.integer(at, 0), [e.integer(at, 1 + k) for k in range(ahead + 1)], border)
         return []
 
-    e.repeat(end, b.add(samples, size), size, [], rest)
+    e.repeat(e.const(0), e.integer(plan, 0), e.const(1), [], end_of_row)
+    most, stop = e.integer(plan, 3), e.integer(plan, 4)
+    begin = b.add(e.integer(plan, 2), lead)
+    begin = b.select(b.icmp_signed("<", begin, most), begin, most)
+    end = b.add(begin, b.mul(b.sdiv(b.sub(stop, begin), e.const(step)), e.const(step)))
+    start, made = first(begin)
+
+    def turn(i, carried):
+        at, carried, waiting = carried[0], carried[1 : len(start) + 1], carried[len(start) + 1 :]
+        carried, new = main(i, carried)
+        put(at, waiting, streams)
+        return [i, *carried, *new]
+
+    last = e.repeat(begin, end, e.const(step), [begin, *start, *[e.zero()] * made], turn)
+    put(last[0], last[len(start) + 1 :], streams)
 
 
 @intrinsic
 def march_separable(
-    typingctx, table, x, wv, wh, outs, out_x, samples, begin,
-    src_t, acc_t, out_t, down, down_fold, along, along_fold, step, rows,
+    typingctx, table, wv, wh, outs, plan, lead,
+    src_t, acc_t, out_t, down, down_fold, along, along_fold, step, rows, stream,
 ):  # fmt: skip
-    """out[r][i] = sum over j of wh[j] * sum over k of wv[k] * row[r + k][x + i + j * step], for i < ``samples``.
+    """out[r][i] = sum over j of wh[j] * sum over k of wv[k] * row[r + k][i + j * step], for all outputs of a row.
 
-    ``table``, ``outs``: tables of the addresses of down + rows - 1 source rows and of the output rows; ``x``,
-    ``out_x``: bytes to add; ``begin``: an output, less than a vector from the first, from which on whole vectors of
-    source samples are read.  Nothing is read that no tap lies on; `least_samples` outputs at least.
+    ``table``, ``outs``: tables of the addresses of down + rows - 1 source rows and of the output rows; ``plan``: what
+    lies at the ends of all of them (`PLAN_WORDS`); ``lead``: see `_whole_row`.  Nothing outside the rows is read.
+    ``stream`` (None,): outputs lie on multiples of a vector's size then, and are stored past the caches.
     """
 
     def codegen(context, builder, sig, args):
-        table, x, wv, wh, outs, out_x, samples, begin = args[:8]
+        table, wv, wh, outs, plan, lead = args[:6]
         e = Emitter(builder, acc_t.dtype)
         nv, nh, r_, gap = (count(n) for n in (down, along, rows, step))
         narrow, width = src_t.dtype.bitwidth // 8, out_t.dtype.bitwidth // 8
-        reach = (nh - 1) * gap
-        ahead = -(-reach // e.n)
-        sources, targets = _addresses(e, table, nv + r_ - 1, x), _addresses(e, outs, r_, out_x)
+        ahead = -(-(nh - 1) * gap // e.n)
+        # addresses of the first padded sample
+        padding = e.times(e.integer(plan, 2), -narrow)
+        sources, targets = _addresses(e, table, nv + r_ - 1, padding), _addresses(e, outs, r_, e.const(0))
         vertical = [e.weight(wv, k) for k in range(nv)]
         horizontal = [e.weight(wh, k) for k in range(nh)]
 
-        def column(i, more):
+        def column(i):
             """The sums over rows of one vector of columns, for each output row."""
-            at = e.times(e.plus(i, more), narrow)
+            at = e.times(i, narrow)
             loaded = [e.load(builder.add(source, at), src_t.dtype) for source in sources]
             return ordered_sums(e, count(down_fold), nv, r_, lambda k, r: loaded[k + r], vertical.__getitem__)
 
-        def store(i, columns, reach=None):
+        def sums_of(columns):
             def sample(k, r):
-                return _shifted(e, [c[r] for c in columns], k * gap, reach)
+                return _shifted(e, [c[r] for c in columns], k * gap)
 
+            return ordered_sums(e, count(along_fold), nh, r_, sample, horizontal.__getitem__)
+
+        def put(i, sums, streams=False):
             at = e.times(i, width)
-            sums = ordered_sums(e, count(along_fold), nh, r_, sample, horizontal.__getitem__)
             for to, s in zip(targets, sums, strict=True):
-                e.store(builder.add(to, at), s, out_t.dtype)
+                _store(e, builder.add(to, at), s, out_t.dtype, streams)
 
         def main(i, carried):
+            if count(stream):
+                _ask(e, sources[nv - 1 :], i, narrow)
             columns = [carried[k : k + r_] for k in range(0, ahead * r_, r_)]
-            columns.append(column(i, ahead * e.n))
-            store(i, columns)
-            return [v for c in columns[1:] for v in c]
+            columns.append(column(e.plus(i, ahead * e.n)))
+            return [v for c in columns[1:] for v in c], sums_of(columns)
 
-        def final(i):
-            store(i, [*(column(i, k * e.n) for k in range(ahead)), column(i, reach)], reach)
+        def first(i):
+            return [v for k in range(ahead) for v in column(e.plus(i, k * e.n))], r_
 
-        first = [v for k in range(ahead) for v in column(begin, k * e.n)]
-        _whole_row(e, samples, begin, reach, e.n, first, main, final)
+        def near(i, starts, border):
+            put(i, sums_of([[border(k, v) for v in column(start)] for k, start in enumerate(starts)]))
+
+        _whole_row(e, plan, lead, ahead, e.n, first, main, put, near, count(stream))
         return context.get_dummy_value()
 
-    tokens = (src_t, acc_t, out_t, down, down_fold, along, along_fold, step, rows)
-    return types.void(*[types.intp] * 8, *tokens), codegen
+    tokens = (src_t, acc_t, out_t, down, down_fold, along, along_fold, step, rows, stream)
+    return types.void(*[types.intp] * 6, *tokens), codegen
 
 
 @intrinsic
 def march_dense(
-    typingctx, table, x, w, outs, out_x, samples, begin, src_t, acc_t, out_t, down, along, step, cross, rows, vectors
+    typingctx, table, w, outs, plan, lead, src_t, acc_t, out_t, down, along, step, cross, rows, vectors, stream
 ):  # fmt: skip
-    """out[r][i] = sum over k, j of w[k, j] * row[r + k][x + i + j * step], for i < ``samples``.
+    """out[r][i] = sum over k, j of w[k, j] * row[r + k][i + j * step], for all outputs of a row.
 
     See `march_separable`; ``vectors`` of each row are summed at once.  ``cross`` (None,): only the middle row and the
     middle column have taps, and ``w`` holds nothing else.
     """
 
     def codegen(context, builder, sig, args):
-        table, x, w, outs, out_x, samples, begin = args[:7]
+        table, w, outs, plan, lead = args[:5]
         e = Emitter(builder, acc_t.dtype)
         nv, nh, r_, gap = (count(n) for n in (down, along, rows, step))
         narrow, width = src_t.dtype.bitwidth // 8, out_t.dtype.bitwidth // 8
-        reach = (nh - 1) * gap
-        ahead = -(-reach // e.n)
-        sources, targets = _addresses(e, table, nv + r_ - 1, x), _addresses(e, outs, r_, out_x)
+        ahead = -(-(nh - 1) * gap // e.n)
+        padding = e.times(e.integer(plan, 2), -narrow)
+        sources, targets = _addresses(e, table, nv + r_ - 1, padding), _addresses(e, outs, r_, e.const(0))
         taps = [(k, j) for k in range(nv) for j in range(nh) if not count(cross) or k == nv // 2 or j == nh // 2]
         kept = {tap: e.weight(w, t) for t, tap in enumerate(taps)} if len(taps) <= KEPT else {}
 
         def weight(tap):
             return kept.get(tap) or e.weight(w, taps.index(tap))
 
-        def block(i, v_, starts, reach=None):
-            """``v_`` vectors of every output row, from source vectors that begin at ``starts``."""
+        def block(v_, samples):
+            """``v_`` vectors of every output row: ``samples(source)`` gives what lies under each column of taps."""
             sums = [[e.zero()] * v_ for _ in range(r_)]
             for p, source in enumerate(sources):
-                at = builder.add(source, e.times(i, narrow))
-                loaded = [e.load(e.plus(at, start * narrow), src_t.dtype) for start in starts]
+                under = samples(source)
                 for j in range(nh):
-                    samples = None
                     for r in range(r_):
                         if (p - r, j) in taps:
-                            samples = samples or [
-                                _shifted(e, loaded[v : v + ahead + 1], j * gap, reach) for v in range(v_)
-                            ]
                             tap = weight((p - r, j))
-                            sums[r] = [e.fma(sample, tap, s) for sample, s in zip(samples, sums[r], strict=True)]
+                            sums[r] = [e.fma(under(j, v), tap, s) for v, s in enumerate(sums[r])]
+            return [s for row in sums for s in row]
+
+        def put(i, sums, streams=False):
             at = e.times(i, width)
-            for to, row in zip(targets, sums, strict=True):
-                for v, s in enumerate(row):
-                    e.store(e.plus(builder.add(to, at), v * e.n * width), s, out_t.dtype)
+            v_ = len(sums) // r_
+            for r, to in enumerate(targets):
+                for v in range(v_):
+                    _store(e, e.plus(builder.add(to, at), v * e.n * width), sums[r * v_ + v], out_t.dtype, streams)
+
+        def shifted(loaded):
+            made = {}
+
+            def under(j, v):
+                if (j, v) not in made:
+                    made[j, v] = _shifted(e, loaded[v : v + ahead + 1], j * gap)
+                return made[j, v]
+
+            return under
 
         def main(i, _):
-            block(i, count(vectors), [v * e.n for v in range(count(vectors) + ahead)])
-            return []
+            if count(stream):
+                _ask(e, sources[nv - 1 :], i, narrow)
 
-        def final(i):
-            block(i, 1, [*(k * e.n for k in range(ahead)), reach], reach)
+            def samples(source):
+                at = builder.add(source, e.times(i, narrow))
+                if src_t.dtype != acc_t.dtype:
+                    return shifted(
+                        [e.load(e.plus(at, v * e.n * narrow), src_t.dtype) for v in range(count(vectors) + ahead)]
+                    )
+                made = {}
 
-        _whole_row(e, samples, begin, reach, count(vectors) * e.n, [], main, final)
+                def under(j, v):  # loads are free where the multiplications bind; shifts are not
+                    begin = v * e.n + j * gap
+                    if begin not in made:
+                        made[begin] = e.load(e.plus(at, begin * narrow), src_t.dtype)
+                    return made[begin]
+
+                return under
+
+            return [], block(count(vectors), samples)
+
+        def near(i, starts, border):
+            def samples(source):
+                at = [builder.add(source, e.times(start, narrow)) for start in starts]
+                return shifted([border(k, e.load(a, src_t.dtype)) for k, a in enumerate(at)])
+
+            put(i, block(1, samples))
+
+        made = r_ * count(vectors)
+        _whole_row(e, plan, lead, ahead, count(vectors) * e.n, lambda i: ([], made), main, put, near, count(stream))
         return context.get_dummy_value()
 
-    tokens = (src_t, acc_t, out_t, down, along, step, cross, rows, vectors)
-    return types.void(*[types.intp] * 7, *tokens), codegen
+    tokens = (src_t, acc_t, out_t, down, along, step, cross, rows, vectors, stream)
+    return types.void(*[types.intp] * 5, *tokens), codegen
 
 
-#: weights that stay in registers; of more, each is read where it is needed
-KEPT = 9
-
-
-def least_samples(taps: int, step: int, lanes: int) -> int:
-    """Outputs of a row that a march has room in."""
-    return 2 * lanes + -(-(taps - 1) * step // lanes) * lanes
-
-
-__all__ = ["KEPT", "least_samples", "march_dense", "march_separable"]
+__all__ = ["KEPT", "PLAN_WORDS", "march_dense", "march_separable"]

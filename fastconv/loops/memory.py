@@ -15,15 +15,20 @@ from .vec import I32
 AHEAD = 8192
 
 
+def line_ahead(builder, address, write):
+    """Write the instruction that asks for the cache line at an address."""
+    pointer = ir.IntType(8).as_pointer()
+    kind = ir.FunctionType(ir.VoidType(), [pointer, I32, I32, I32])
+    function = builder.module.declare_intrinsic("llvm.prefetch", [pointer], kind)
+    builder.call(function, [builder.inttoptr(address, pointer), I32(len(write)), I32(3), I32(1)])
+
+
 @intrinsic
 def ahead(typingctx, address, write):
     """Ask for the cache line at an address (in no array, perhaps), to read or with ``write`` (None,) to write it."""
 
     def codegen(context, builder, sig, args):
-        pointer = ir.IntType(8).as_pointer()
-        kind = ir.FunctionType(ir.VoidType(), [pointer, I32, I32, I32])
-        function = builder.module.declare_intrinsic("llvm.prefetch", [pointer], kind)
-        builder.call(function, [builder.inttoptr(args[0], pointer), I32(len(write)), I32(3), I32(1)])
+        line_ahead(builder, args[0], write)
         return context.get_dummy_value()
 
     return types.void(types.intp, write), codegen
@@ -41,4 +46,15 @@ def copied(typingctx, source, target, size):
     return types.void(types.intp, types.intp, types.intp), codegen
 
 
-__all__ = ["AHEAD", "ahead", "copied"]
+@intrinsic
+def settled(typingctx):
+    """Wait until stores that passed the caches by are seen everywhere."""
+
+    def codegen(context, builder, sig, args):
+        builder.fence("seq_cst")
+        return context.get_dummy_value()
+
+    return types.void(), codegen
+
+
+__all__ = ["AHEAD", "ahead", "copied", "line_ahead", "settled"]

@@ -18,7 +18,7 @@ from fastconv.loops import box_bytes, cpu_separable, cpu_transposed
 from fastconv.loops.vec import lanes
 
 from .common import Call, Target, fold, nones, rows_needed_by, sums_dtype, token, unrolled
-from .march import NO_MARCH, March, separable_march
+from .march import NO_MARCH, March, mean_march, separable_march
 from .planes import Planes
 from .stages import RowStages, runs, vertical
 from .transposed import LONG, NOT_TURNED, Transposed, stretches, transposed
@@ -117,9 +117,12 @@ class LineSweep:
                 UNIT=nones(int(self._step == 1)),
             )
         taps = self.row_taps.astype(sums), self.column_taps.astype(sums)
-        march = separable_march(self.layout, *taps, source, sums, target) if self._shared and horizontal else NO_MARCH
+        outside = sums.type(self.outside)
+        march = NO_MARCH
+        if self._shared and horizontal:
+            march = separable_march(self.layout, *taps, source, sums, target, outside)
         turned = transposed(*taps, source, sums, target) if self._shared and self._near else NOT_TURNED
-        return _Ready(sums, *taps, sums.type(self.outside), vertical4, vertical1, horizontal, stages, march, turned)
+        return _Ready(sums, *taps, outside, vertical4, vertical1, horizontal, stages, march, turned)
 
     def _means_of_bytes(self, stages: dict[str, int]) -> _Ready:
         """Sums of bytes in 16 bits; the numbers that divide them lie behind the column's taps."""
@@ -131,7 +134,8 @@ class LineSweep:
         vertical4 = box_bytes.box_columns.address(LANES=lanes(2), ROWS=nones(4)) if self._shared else vertical1
         outside = word(self.layout.problem.cval * nv if self.layout.problem.reads_constant else 0)
         row = box_bytes.box_row.address(LANES=lanes(2))
-        return _Ready(np.dtype(word), ones, numbers[:nh], outside, vertical4, vertical1, row, stages)
+        march = mean_march(self.layout, nv, nh, outside) if self._shared else NO_MARCH
+        return _Ready(np.dtype(word), ones, numbers[:nh], outside, vertical4, vertical1, row, stages, march)
 
     @property
     def _plain(self) -> bool:
@@ -227,13 +231,13 @@ class LineSweep:
             rows.offsets, rows.constant, first, self._row_step, int(self._shared), ready.row_taps,
             ready.column_taps, self._step, layout.before, layout.left, layout.right, self.least, layout.n_in,
         )  # fmt: skip
-        # after groups of rows few are left, for which a ring does not pay
-        ring = (_NO_RING, 0, 0) if ready.turned.square else self._ring(rows, 4, layout.n_full)
+        # after groups of rows few are left, for which a ring does not pay; nor does it for rows that are read once
+        ring = (_NO_RING, 0, 0) if ready.turned.square or ready.march.function else self._ring(rows, 4, layout.n_full)
         after = (
             offsets, min(width, layout.n_full - x), rows.dtype.itemsize, target.dtype.itemsize, 0, len(first),
             tile, lines, pitch, table, *ring, ready.outside,
             ready.vertical4, ready.vertical1, ready.horizontal,
-            ready.march.function, ready.march.edge, ready.march.vector,
+            ready.march.function, ready.march.plan,
         )  # fmt: skip
         source, out = rows.base + x * rows.dtype.itemsize, target.base + x * target.dtype.itemsize
         if ready.driver is None:

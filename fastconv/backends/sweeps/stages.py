@@ -92,7 +92,7 @@ def _vertical_only(
         rows.base, rows.offsets, rows.constant, first, row_step, 0, taps, np.ones(1, acc), 0, 0, _NONE, _NONE, 0, width,
         address(room), table_rows(len(first), width * acc.itemsize), width, rows.dtype.itemsize, acc.itemsize, 0,
         len(first), width, scratch("lines", 4, acc)[:4], 0, scratch("table", n, np.int64)[:n], np.zeros(1, np.uint8),
-        0, 0, acc.type(0), function, function, 0, 0, 0, 1,
+        0, 0, acc.type(0), function, function, 0, 0, _NONE,
     )  # fmt: skip
 
 

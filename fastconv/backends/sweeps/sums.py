@@ -39,7 +39,7 @@ class SumSweep:
         self.columns_in_sum = size.get(layout.column.filtered, 1) if layout.column.filtered >= 0 else 1
         count = int(np.prod([len(t) for t in row_taps.values()], dtype=np.int64))
         self.sums_dtype = running_dtype(problem, count * self.columns_in_sum)
-        self.numbers = np.array([sweep.scale, 0.0, problem.cval * count], self.sums_dtype)
+        self.numbers = np.array([sweep.scale, 0.0, problem.cval * count, 0.0], self.sums_dtype)
         self.restart = 0 if problem.image_dtype.kind in "biu" else RESTART * max(1, self.rows_in_sum // 16)
         self.align = self.restart or 1
 

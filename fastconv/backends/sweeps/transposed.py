@@ -18,7 +18,7 @@ __all__ = ["NOT_TURNED", "Transposed", "stretches", "transposed"]
 
 #: taps along the row from which on turning the lines over pays, and output samples of a tile then.  Measured: of 25
 #: nine tenths of the time at 2048 x 2048 and eleven tenths at 1080 x 1920, of 61 three quarters, of 15 one and a half
-LONG, TILE = 25, 160
+LONG, TILE = 25, 320
 #: rows summed at once: of 81 taps three quarters of the time of four, of 25 nine tenths
 MANY = 8
 

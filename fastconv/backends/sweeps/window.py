@@ -63,8 +63,7 @@ class WindowSweep:
         high = max(low, min(layout.n_full, layout.n_in + layout.before - layout.reach))
         # bytes may be summed in int16, whose vectors hold the most lanes
         narrowest = 2 if layout.problem.image_dtype.itemsize == 1 else acc.itemsize
-        shape = dense_shape(layout, sweep.kernel, sweep.axes)
-        self.shape = shape if shape and high - low >= shape.least(narrowest) else None
+        self.shape = dense_shape(layout, sweep.kernel, sweep.axes)
         if high - low < 2 * lanes(narrowest):
             low = high = layout.n_full
         #: outputs whose taps all lie inside a row; the others read a padded copy of their strip
@@ -97,7 +96,8 @@ class WindowSweep:
         march = NO_MARCH
         if high > low:
             inside = cpu_window.window_row.address(LANES=size, **kinds(source, target))
-            march = self.shape.march(source, acc, target) if self.shape else NO_MARCH
+            if self.shape:
+                march = self.shape.march(self.layout, source, acc, target, self.outside)
             vectors = 0 if march.function else BLOCKS.get(self.block, 0)
             if vectors and high - low >= vectors * size:
                 block = cpu_window.window_rows.address(
@@ -137,8 +137,8 @@ class WindowSweep:
         after = (
             target.rows(y0, y1), target.dtype.itemsize,
             low, high, layout.n_full, layout.before, self.left, self.right, strip, pitch, ready.outside,
-            y1 - y0, p0 - rows.start, p1 - rows.start, self.columns, self.taps, self.spread, self.block,
-            *ready.functions, ready.march.function, self.shape.rows if self.shape else 0, ready.march.vector,
+            y1 - y0, p1 - 1 - layout.first_row[y1 - 1], self.columns, self.taps, self.spread, self.block,
+            *ready.functions, ready.march.function, self.shape.rows if self.shape else 0, ready.march.plan,
         )  # fmt: skip
         if ready.driver is None:
             ready.driver = cpu_window.direct.compiled(rows.base, *before, target.base, *after)
