@@ -349,6 +349,25 @@ def test_few_calls_are_not_worth_loading_anything_for(monkeypatch: pytest.Monkey
     assert made == [False] * 11 + [True] * 9  # the first makes the job ready, ten are not worth it
 
 
+@pytest.mark.parametrize("name", ["sobel magnitude", "difference_of_gaussians", "unsharp_mask", "roberts"])
+def test_terms_are_added_strip_by_strip_in_one_short_call(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    door = DOORS[name]
+    images = [picture(211, 150, seed=s) for s in range(3)]
+    wanted = [door(image) for image in images]
+    fc.engine.clear_caches()
+    cpu._jobs.clear()
+    for _ in range(TIMES):
+        door(images[0])
+    (job,) = cpu._jobs.values()
+    assert isinstance(job, cpu._Job)
+    assert job.strip_rows < 211  # several strips, the last of them shorter
+    assert 211 % job.strip_rows
+    monkeypatch.setattr(cpu._Job, "execute", None)
+    for image, result in zip(images, wanted, strict=True):
+        for _ in range(3):  # what a call moves on it moves back
+            assert np.array_equal(door(image), result)
+
+
 def test_where_arrays_lie_otherwise_calls_are_made_the_plain_way(monkeypatch: pytest.MonkeyPatch) -> None:
     again._readable.cache_clear()
     monkeypatch.setattr(again, "_HEAD", again._HEAD + 8)  # as in an interpreter whose objects have longer heads

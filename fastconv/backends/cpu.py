@@ -24,7 +24,7 @@ from fastconv.loops import cpu_combine
 from fastconv.loops.vec import lanes
 
 from . import handoff
-from .again import Again, worth
+from .again import Again, Shared, Step, worth
 from .layout import Layout
 from .source import NATIVE, SLACK, Rows, address, band_rows, in_place
 from .spectrum import Spectrum
@@ -40,8 +40,9 @@ CAPS = Caps("cpu", frozenset((*SWEEPS, SPECTRUM)))
 BAND_NS = 4_000_000
 #: bytes of scratch rows worked on at a time: a part of the second-level cache
 SCRATCH_BYTES = 512 * 1024
-#: and no more than this fraction of the output for each worker
+#: and no more than this fraction of the output for each worker, or so many bytes
 SCRATCH_SHARE = 32
+SCRATCH_LEAST = 64 * 1024
 #: output rows that a sweep computes together: strips and bands hold whole blocks
 ROW_BLOCK = 4
 
@@ -51,34 +52,15 @@ def _never(image: int, out: int) -> bool:
 
 
 class _Kept(threading.local):
-    """What a thread keeps: of a small image the one driver call that filters it, of a larger one a call a worker."""
+    """What a thread keeps: of a small image the driver calls that filter it, of a larger one a call a worker."""
 
-    call: Call | None = None
+    steps: list[Step] | None = None
     #: the same without what leads to it
     again: Again | None = None
     #: what makes it so for one worker, and for any number of them where the work is too short to be shared
     alone: Callable[[int, int], bool] = staticmethod(_never)
     always: Callable[[int, int], bool] = staticmethod(_never)
-    shared: _Shared | None = None
-
-
-class _Shared:
-    """Bands of a sweep, each a driver call, to be made by as many threads at once."""
-
-    def __init__(self, bands: list[Call]) -> None:
-        self.bands = bands
-        lanes_ = [handoff.Written() for _ in bands]
-        for lane, band in zip(lanes_, bands, strict=True):
-            lane(band.driver, band.source, *band.before, band.out, *band.after)
-        self.calls = handoff.Calls(lanes_)
-        source, out = lanes_[0].places[0], lanes_[0].places[1 + len(bands[0].before)]
-        self.places = [(table, source, out) for table in self.calls.tables]
-
-    def __call__(self, source: int, out: int, ns: float) -> None:
-        for band, (table, source_at, out_at) in zip(self.bands, self.places, strict=True):
-            table[source_at] = band.source + source
-            table[out_at] = band.out + out
-        self.calls.make(handoff.wanted(ns))
+    shared: Shared | None = None
 
 
 class _Term:
@@ -131,8 +113,8 @@ class _Job:
         self.cost = sum(plan.cost_ns for plan in plans)
         self.warm = False
         self.kept = _Kept()
-        #: one call of a driver may be all that a small image needs; what leads to it costs more than it does
-        self.small = self.cost <= SERIAL_NS and self.writes_out
+        #: a few calls of drivers may be all that a small image needs; what leads to them costs more than they do
+        self.small = self.cost <= SERIAL_NS and storable
         #: whether its bands may be single calls: asked once
         self.shares = self.writes_out
         self.whole = [(0, layout.rows_out)]
@@ -141,7 +123,7 @@ class _Job:
         copied = [t.layout for t in self.terms if t.offsets is None]
         if copied or not self.writes_out:
             row = max(1, len(self.terms) * layout.n_full + sum(each.n_in for each in copied))
-            budget = min(SCRATCH_BYTES, out.nbytes // SCRATCH_SHARE) // (2 if copied else 1)
+            budget = max(SCRATCH_LEAST, min(SCRATCH_BYTES, out.nbytes // SCRATCH_SHARE)) // (2 if copied else 1)
             rows = max(8, budget // (row * self.accumulate.itemsize), *(each.row_reach for each in copied))
             step = max(self.align, ROW_BLOCK)
             self.strip_rows = -(-rows // step) * step
@@ -175,30 +157,27 @@ class _Job:
         return (kept.alone if workers == 1 else kept.always)(id(image), id(out))
 
     def execute(self, image: np.ndarray, out: np.ndarray, workers: int | None) -> None:
-        call = self.kept.call
-        if call is not None and self.cost <= handoff.LEAST_NS:
-            self._repeat(call, image, out)
+        kept = self.kept
+        if self.small and self.warm and kept.steps is None:
+            kept.steps = self._steps(image)
+            self.small = kept.steps is not None
+        if kept.steps is not None and self.cost <= handoff.LEAST_NS:
+            self._repeat(kept.steps, image, out)
             return
         # how many workers there may be is asked of the system: not for a small image
         workers = worker_count(workers) if self.cost > handoff.LEAST_NS else 1
         if self.shares and self.warm and handoff.short(self.cost, workers):
             parts = handoff.lanes_of(self.cost, workers)
-            shared = self.kept.shared
+            shared = kept.shared
             if shared is None or len(shared.bands) != parts:
-                shared = self.kept.shared = self._shared(image, parts)
+                shared = kept.shared = self._shared(image, parts)
             if shared is not None:
                 shared(address(image), address(out), self.cost)
                 return
-        if call is not None:
-            self._repeat(call, image, out)
+        if kept.steps is not None:
+            self._repeat(kept.steps, image, out)
             return
         bands = self._bands(workers) if self.cost > SERIAL_NS else self.whole
-        source = self.terms[0].rows(image) if self.small else None
-        if source is not None:
-            source.base, source.keep = 0, None
-            target = Target(0, self.out_offsets, out.dtype)
-            self.kept.call = self.terms[0].sweep.call(self.terms[0].ready, source, target, 0, self.layout.rows_out)
-            self.small = self.kept.call is not None
         if not self.warm:  # whatever is still to be compiled is compiled on the caller's thread
             self._run(image, out, *bands[0])
             self.warm = True
@@ -208,19 +187,46 @@ class _Job:
         elif bands:
             run_tasks(lambda i: self._run(image, out, *bands[i]), len(bands), workers)
 
-    def _repeat(self, call: Call, image: np.ndarray, out: np.ndarray) -> None:
+    def _repeat(self, steps: list[Step], image: np.ndarray, out: np.ndarray) -> None:
         kept = self.kept
         if kept.alone(id(image), id(out)):
             return
-        call(address(image), address(out))
+        for step in steps:
+            step(address(image), address(out))
         if kept.again is None and worth():
-            kept.again = Again(call, image, out)
+            kept.again = Again(steps, image, out)
             if kept.again:
                 kept.alone = kept.again.make
-                if self.cost <= handoff.LEAST_NS:
+                if self.cost <= handoff.LEAST_NS or not self.shares:
                     kept.always = kept.alone
 
-    def _shared(self, image: np.ndarray, workers: int) -> _Shared | None:
+    def _steps(self, image: np.ndarray) -> list[Step] | None:
+        """All that `_run` does for images that lie like this one, as calls; None where it is more than calls."""
+        target = Target(0, self.out_offsets, self.target)
+        rows: list[Rows] = []
+        for term in self.terms:
+            source = term.rows(image)
+            if source is None:
+                return None
+            source.base, source.keep = 0, None
+            rows.append(source)
+        if self.writes_out:
+            call = self.terms[0].sweep.call(self.terms[0].ready, rows[0], target, 0, self.layout.rows_out)
+            return None if call is None else [Step.of(call)]
+        room, parts = self._parts(0, self.layout.rows_out)
+        steps: list[Step] = []
+        for a in range(0, self.layout.rows_out, self.strip_rows):
+            b = min(self.layout.rows_out, a + self.strip_rows)
+            for term, source, part in zip(self.terms, rows, parts, strict=True):
+                part.start = a
+                call = term.sweep.call(term.ready, source, part, a, b)
+                if call is None:
+                    return None
+                steps.append(Step.of(call, writes_out=False, keep=room))
+            steps += self._combined(target, [part.base for part in parts], a, b)
+        return steps
+
+    def _shared(self, image: np.ndarray, workers: int) -> Shared | None:
         """A band for each worker, as calls for images that lie like this one; None where they are not single calls."""
         term, step = self.terms[0], max(self.align, ROW_BLOCK)
         rows = self.layout.rows_out // step
@@ -239,7 +245,7 @@ class _Job:
             finally:
                 use_lane(0)
             self.shares = len(bands) == workers
-        return _Shared(bands) if self.shares else None
+        return Shared(bands) if self.shares else None
 
     def _bands(self, workers: int) -> list[tuple[int, int]]:
         rows = self.layout.rows_out
@@ -260,38 +266,46 @@ class _Job:
             for a in range(y0, y1, self.strip_rows):
                 self.terms[0].run(image, rows[0], target, a, min(y1, a + self.strip_rows))
             return
-        part = min(y1 - y0, self.strip_rows) * self.layout.n_full
-        room = scratch("terms", len(self.terms) * part + SLACK, self.accumulate)
-        base, size = address(room), self.accumulate.itemsize
-        parts = [
-            Target(base + i * part * size, self.strip_offsets, self.accumulate, y0) for i in range(len(self.terms))
-        ]
+        room, parts = self._parts(y0, y1)
         for a in range(y0, y1, self.strip_rows):
             b = min(y1, a + self.strip_rows)
             for term, source, each in zip(self.terms, rows, parts, strict=True):
                 each.start = a
                 term.run(image, source, each, a, b)
-            self._combine(out, target, room, [each.base for each in parts], a, b)
+            for step in self._combined(target, [each.base for each in parts], a, b):
+                step(0, 0)
+            if not self.stores:
+                sums = room[: (b - a) * self.layout.n_full].reshape(b - a, -1, self.layout.channels)
+                _store_rows(out, self.layout, sums[:, :: self.layout.column.stride], a, b)
 
-    def _combine(self, out: np.ndarray, target: Target, room: np.ndarray, parts: list[int], y0: int, y1: int) -> None:
-        """The terms' rows y0..y1 made one, and stored."""
+    def _parts(self, y0: int, y1: int) -> tuple[np.ndarray, list[Target]]:
+        """Scratch memory, and in it a strip for each term."""
+        part = min(y1 - y0, self.strip_rows) * self.layout.n_full
+        room = scratch("terms", len(self.terms) * part + SLACK, self.accumulate)
+        bases = [address(room) + i * part * self.accumulate.itemsize for i in range(len(self.terms))]
+        return room, [Target(base, self.strip_offsets, self.accumulate, y0) for base in bases]
+
+    def _combined(self, target: Target, parts: list[int], y0: int, y1: int) -> list[Step]:
+        """What makes the terms' rows y0..y1 one, and stores them where a loop can."""
         n, width = y1 - y0, self.layout.n_full
         step = width * self.accumulate.itemsize
+        calls: list[tuple[Any, ...]] = []
         heads, i = [], 0
         for group in self.groups:
             heads.append(parts[i])
             if group > 1:
                 some = np.array(parts[i : i + group], np.int64)
-                cpu_combine.combine_rows(some, step, heads[-1], self.strip_offsets, n, width, self.add)
+                calls.append((some, step, heads[-1], self.strip_offsets, n, width, self.add))
             i += group
         table = np.array(heads, np.int64)
         if self.stores:
-            cpu_combine.combine_rows(table, step, target.base, target.rows(y0, y1), n, width, self.finish)
-            return
-        if self.combines:
-            cpu_combine.combine_rows(table, step, parts[0], self.strip_offsets, n, width, self.finish)
-        sums = room[: n * width].reshape(n, -1, self.layout.channels)
-        _store_rows(out, self.layout, sums[:, :: self.layout.column.stride], y0, y1)
+            calls.append((table, step, target.base, target.rows(y0, y1), n, width, self.finish))
+        elif self.combines:
+            calls.append((table, step, parts[0], self.strip_offsets, n, width, self.finish))
+        steps = [Step(cpu_combine.combine_rows.compiled(*args), args) for args in calls]
+        if self.stores:
+            steps[-1].out = 2
+        return steps
 
 
 def _store_rows(out: np.ndarray, layout: Layout, sums: np.ndarray, y0: int, y1: int) -> None:

@@ -28,7 +28,7 @@ from fastconv.loops import handoff as loops
 from fastconv.loops.again import entry
 from fastconv.loops.jit import held_lock, machine_call
 
-__all__ = ["Calls", "Now", "Written", "few_parts", "lanes_of", "now", "ready", "share", "short"]
+__all__ = ["Calls", "Now", "Written", "few_parts", "lanes_of", "now", "ready", "share", "short", "wanted"]
 
 #: work that is handed over, in nanoseconds; longer work is shared out task by task, so that nobody waits for a core
 #: that is busy elsewhere

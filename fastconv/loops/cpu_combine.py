@@ -53,12 +53,14 @@ def combine_row(table, n, out, samples):
 def combine_rows(parts, pitch, out, out_offset, rows, samples, function):
     """``rows`` output rows at out + out_offset[y] from the parts, whose rows lie ``pitch`` bytes apart.
 
-    parts: addresses of the parts' first rows; they are moved on row by row.
+    parts: addresses of the parts' first rows; they are moved on row by row, and back in the end.
     """
     for y in range(rows):
         call_row(function, (parts.ctypes.data, parts.size, out + out_offset[y], samples))
         for i in range(parts.size):
             parts[i] += pitch
+    for i in range(parts.size):
+        parts[i] -= rows * pitch
 
 
 __all__ = ["combine_row", "combine_rows"]
