@@ -235,6 +235,7 @@ for dtype, width in (("float32", 150), ("float64", 131), ("uint8", 333), ("uint1
         plain = image.copy()
         for call in (
             lambda a: fc.sobel(a, axis=1), lambda a: fc.laplace(a), lambda a: fc.gaussian(a, 1.0),
+            lambda a: fc.box(a, 5, dtype="same"),
             lambda a: fc.correlate(a, np.arange(1.0, 26).reshape(5, 5), method="direct"),
             lambda a: fc.correlate(a, np.array([[1.0, 2, 3], [4, -5, 6], [9, 8, 7]]), dilation=3, method="direct"),
         ):

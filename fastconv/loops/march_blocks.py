@@ -130,6 +130,12 @@ def _march(e, begin, end, step, first, main, put, streams):
     put(last[0], last[len(start) + 1 :], streams)
 
 
+def _whole_row(e, plan, lead, ahead, step, first, main, put, near, streams):
+    """Every output of a row, in registers: see `_ends`, `_inside` and `_march`."""
+    _ends(e, plan, ahead, near)
+    _march(e, *_inside(e, plan, lead, step), step, first, main, put, streams)
+
+
 def _march_on_lines(e, begin, end, ahead, rows, column, sums_of, put, streams):
     """Outputs begin..end of many taps, a vector at a time, through lines of sums over rows in the nearest cache.
 
@@ -240,16 +246,16 @@ def march_separable(
         def near(i, starts, border):
             put(i, sums_of([[border(k, v) for v in column(start)] for k, start in enumerate(starts)]))
 
-        _ends(e, plan, ahead, near)
-        begin, end = _inside(e, plan, lead, e.n)
         if nh > SHIFTED and not e.whole and narrow < e.size:
 
             def on_line(line):
                 return along_taps(lambda k, r: e.load(e.plus(line[r], k * gap * e.size), acc_t.dtype))
 
+            _ends(e, plan, ahead, near)
+            begin, end = _inside(e, plan, lead, e.n)
             _march_on_lines(e, begin, end, ahead, r_, column, on_line, put, count(stream))
         else:
-            _march(e, begin, end, e.n, first, main, put, count(stream))
+            _whole_row(e, plan, lead, ahead, e.n, first, main, put, near, count(stream))
         return context.get_dummy_value()
 
     tokens = (src_t, acc_t, out_t, down, down_fold, along, along_fold, step, rows, stream)
@@ -347,9 +353,7 @@ def march_dense(
 
             put(i, block(1, samples))
 
-        _ends(e, plan, ahead, near)
-        begin, end = _inside(e, plan, lead, v_ * e.n)
-        _march(e, begin, end, v_ * e.n, first, main, put, count(stream))
+        _whole_row(e, plan, lead, ahead, v_ * e.n, first, main, put, near, count(stream))
         return context.get_dummy_value()
 
     tokens = (src_t, acc_t, out_t, down, along, step, cross, rows, vectors, stream)
