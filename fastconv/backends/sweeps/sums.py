@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from fastconv.backends.layout import Layout
 from fastconv.backends.running import running_dtype
-from fastconv.backends.source import SLACK, Rows
+from fastconv.backends.source import SLACK, Rows, address
 from fastconv.core.ir import Pass
 from fastconv.core.scratch import scratch
-from fastconv.loops import cpu_sums
+from fastconv.loops import cpu_sums, turned_sums
 from fastconv.loops.vec import lanes
 
-from .common import Call, Target, rows_needed_by, token
+from .common import Call, Target, nones, rows_needed_by, token
 from .stages import RowStages, runs
 
 __all__ = ["SumSweep"]
 
 #: rows after which the running sums of floats start afresh (at least; large boxes go further)
 RESTART = 64
+#: bytes of a group of rows turned over, up to which it is kept near, and columns worked on at a time
+NEAR, TILE = 512 * 1024, 128
+#: interleaved channels up to which their sums run side by side
+MOST_CHAINS = 4
 
 
 class SumSweep:
@@ -41,7 +47,17 @@ class SumSweep:
         self.sums_dtype = running_dtype(problem, count * self.columns_in_sum)
         self.numbers = np.array([sweep.scale, 0.0, problem.cval * count, 0.0], self.sums_dtype)
         self.restart = 0 if problem.image_dtype.kind in "biu" else RESTART * max(1, self.rows_in_sum // 16)
-        self.align = self.restart or 1
+        #: rows summed side by side, as many as a vector has sums (0: rows are summed one by one)
+        self.square = lanes(self.sums_dtype.itemsize)
+        samples = len(layout.columns) + self.square + layout.channels
+        if (
+            min(self.rows_in_sum, self.columns_in_sum) == 1
+            or min(layout.n_in, layout.n_full) < self.square
+            or layout.channels > MOST_CHAINS
+            or samples * self.square * self.sums_dtype.itemsize > NEAR
+        ):
+            self.square = 0
+        self.align = self.restart or self.square or 1
 
     def rows_needed(self, y0: int, y1: int) -> tuple[int, int]:
         return rows_needed_by(self.layout, y0, y1)
@@ -58,7 +74,25 @@ class SumSweep:
         # one sample is its own sum: running it would only add roundings
         alone = self.columns_in_sum == 1
         ready["sums"] = ready["plain"] if alone else cpu_sums.sums_row.address(**sums, **stored)
+        if self.square:
+            ready |= self._group(source, target)
         return ready
+
+    def _group(self, source: np.dtype, target: np.dtype) -> dict[str, int]:
+        """What groups of rows need."""
+        whole = source.kind in "biu" and self.sums_dtype == np.float32
+        size = self.sums_dtype.itemsize
+        acc = {"ACC": token(np.dtype(np.int32) if whole else self.sums_dtype), "ACC_SIZE": size, "LANES": self.square}
+        read = {"SRC": token(source), "SRC_SIZE": source.itemsize}
+        stored = {"OUT": token(target), "OUT_SIZE": target.itemsize, "SCALE": token(self.sums_dtype)}
+        return {
+            "size": source.itemsize,
+            "whole": int(whole),
+            "enter": cpu_sums.slide_row.address(**read, **acc),
+            "starts": turned_sums.turned_starts.address(**acc),
+            "columns": turned_sums.turned_columns.address(**read, **acc),
+            "row": turned_sums.turned_row.address(STEP=nones(self.layout.channels), **stored, **acc),
+        }
 
     def run(self, ready: dict[str, int], rows: Rows, target: Target, y0: int, y1: int) -> None:
         if not self.outer:
@@ -77,13 +111,36 @@ class SumSweep:
         layout = self.layout
         n = len(layout.columns) + layout.n_in + SLACK
         line = scratch("sums", n, self.sums_dtype)[:n]
-        before = (
+        before: tuple[Any, ...] = (
             rows.offsets, rows.constant, first, self.rows_in_sum, self.columns_in_sum,
-            layout.channels, layout.before, layout.left, layout.right, layout.n_in,
+            layout.channels, layout.before, layout.left, layout.right,
         )  # fmt: skip
-        after = (
-            target.rows(y0, y1), layout.n_full, 0, y1 - y0, y0, self.restart, line, self.numbers.copy(),
-            ready["slide"], ready["sums"], ready["plain"],
-        )  # fmt: skip
-        driver = cpu_sums.sum_rows.compiled(rows.base, *before, target.base, *after)
+        after: tuple[Any, ...] = (target.rows(y0, y1), layout.n_full, 0, y1 - y0, y0, self.restart)
+        numbers = self.numbers.copy()
+        alone = ready["slide"], ready["sums"], ready["plain"]
+        if self.square:
+            before += (int(layout.left.max(initial=-1)) + 1, layout.n_in)
+            after += (*self._room(ready, target.dtype.itemsize), line, numbers, ready["enter"], alone[0])
+            after += (ready["starts"], ready["columns"], ready["row"], *alone[1:])
+            driver = turned_sums.sum_groups.compiled(rows.base, *before, target.base, *after)
+        else:
+            before += (layout.n_in,)
+            after += (line, numbers, *alone)
+            driver = cpu_sums.sum_rows.compiled(rows.base, *before, target.base, *after)
         return Call(driver, rows.base, before, target.base, after)
+
+    def _room(self, ready: dict[str, int], out_size: int) -> tuple[Any, ...]:
+        """Sizes and scratch of `turned_sums.sum_groups`."""
+        layout, square = self.layout, self.square
+        counts = {
+            "columns": layout.n_in // square * square + square,
+            "turned": (len(layout.columns) + square + layout.channels) * square,
+            "state": layout.channels * square,
+        }
+        dtype = np.dtype(np.int32) if ready["whole"] else self.sums_dtype
+        rooms = [scratch(f"sums_{name}", n, dtype)[:n] for name, n in counts.items()]
+        table = scratch("sums_table", 3 * square, np.int64)[: 3 * square]
+        zeros = scratch("sums_zeros", (layout.n_in + SLACK) * ready["size"], np.uint8)
+        zeros[:] = 0
+        spare = scratch("sums_spare", (square * square + layout.n_full + square) * out_size, np.uint8)
+        return square, ready["size"], out_size, TILE, *rooms, table, address(zeros), spare
