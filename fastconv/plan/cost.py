@@ -8,7 +8,8 @@ of one board (for spectra the bytes that transforms move), and serve to compare 
 call      one call, whatever its size                       pixel   one sample that a pass stores
 row       one row of samples that a pass works through      tap     one tap of one such sample
 band      one sample of a band's buffer: several terms      pair    two mirrored taps that share a multiplication
-          are added there, strided columns dropped          lone    one tap of a window whose rows share no loads
+          are added there, strided columns dropped          lone    one tap of a window or of a pass down the rows
+                                                                    whose rows share no loads
 convert   one sample loaded in another dtype than the sums'
 down      one tap of a pass along one axis, not the last    byte    one tap of a mean of bytes, summed in 16 bits
 thin      one tap of a window of a single column, likewise
@@ -114,7 +115,7 @@ def line_counts(problem: Problem, terms: Sequence[Sequence[np.ndarray]]) -> Coun
     for taps in terms:
         shape = list(problem.shape)
         bytes_only = len(taps) <= 2 and len(terms) == 1 and is_byte_mean(problem, taps)
-        for axis, t in zip(problem.axes, taps, strict=True):
+        for axis, stride, t in zip(problem.axes, problem.stride, taps, strict=True):
             shape[axis] = swept[axis]
             if len(t) == 1 and t[0] == 1:
                 continue
@@ -124,6 +125,8 @@ def line_counts(problem: Problem, terms: Sequence[Sequence[np.ndarray]]) -> Coun
                 counts["byte"] = counts.get("byte", 0.0) + _samples(shape) * len(t)
             elif axis == problem.axes[-1] and axis < len(shape) - 1 and sum(len(each) > 1 for each in taps) == 1:
                 counts["down"] = counts.get("down", 0.0) + _samples(shape) * len(t)
+            elif axis < problem.axes[-1] and stride > 1:
+                counts["lone"] = counts.get("lone", 0.0) + _samples(shape) * len(t)
             elif len(t) > 2 and len(t) % 2 and (np.array_equal(t, t[::-1]) or np.array_equal(t, -t[::-1])):
                 counts["pair"] += _samples(shape) * (len(t) // 2)
             else:
