@@ -102,7 +102,8 @@ def extra_memory() -> dict[str, float]:
     kernel = np.random.default_rng(1).standard_normal((7, 7))
     calls: dict[str, Callable[[], Any]] = {
         "sobel magnitude": lambda: fc.sobel(image, out=out),
-        "gaussian 10": lambda: fc.gaussian(image, 10.0, out=out),
+        "gaussian 10, separable": lambda: fc.gaussian(image, 10.0, method="separable", out=out),
+        "gaussian 10, fft": lambda: fc.gaussian(image, 10.0, method="fft", out=out),
         "direct 7 x 7": lambda: fc.correlate(image, kernel, method="direct", out=out),
         "low rank 25 x 25": lambda: fc.correlate(image, fc.kernels.gaussian_laplace(3.0), method="low_rank", out=out),
         "box 15": lambda: fc.box(image, 15, out=out),

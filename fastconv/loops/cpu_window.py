@@ -206,12 +206,12 @@ def direct(
         b = a + 1
         while b < n and not (march and _together(first_row, b, n, 4, spread)):
             b += 1
-        if left.size:
-            _edge(src, row_offset, first_row, tap_row, tap_column, w, table, out, out_offset, out_size, 0, low, left,
-                  strip, pitch, a, b, reach, row_strip, gather, scatter)  # fmt: skip
-        if right.size:
-            _edge(src, row_offset, first_row, tap_row, tap_column, w, table, out, out_offset, out_size, high, n_full,
-                  right, strip, pitch, a, b, reach, row_strip, gather, scatter)  # fmt: skip
+        for side in range(2):  # one call: each is compiled into this place
+            begin, end = (high, n_full) if side else (0, low)
+            columns_read = right if side else left
+            if columns_read.size:
+                _edge(src, row_offset, first_row, tap_row, tap_column, w, table, out, out_offset, out_size, begin, end,
+                      columns_read, strip, pitch, a, b, reach, row_strip, gather, scatter)  # fmt: skip
         a = b
     if march:
         settled()

@@ -17,7 +17,7 @@ __all__ = ["choose"]
 
 #: "auto" compares costs times these.  A running sum's and a spectrum's errors are relative to a line and a tile instead
 #: of the window: they must be clearly cheaper.
-HANDICAP = {"running_sum": 1.05, "fft": 1.15}
+HANDICAP = {"running_sum": 1.02, "fft": 1.15}
 #: a spectrum's against factors, whose errors are those of their own windows: a Gaussian of an image of stars keeps what
 #: is dark between them
 SPECTRUM_HANDICAP = 1.3

@@ -21,7 +21,7 @@ from .common import Call, Target, fold, nones, rows_needed_by, sums_dtype, token
 from .march import NO_MARCH, March, mean_march, separable_march
 from .planes import Planes
 from .stages import RowStages, runs, vertical
-from .transposed import LONG, NOT_TURNED, Transposed, stretches, transposed
+from .transposed import LONG, NOT_TURNED, WIDE, Transposed, stretches, transposed
 from .transposed import TILE as TURNED_TILE
 
 __all__ = ["LineSweep"]
@@ -85,7 +85,8 @@ class LineSweep:
         self.tiles = {4: self._tile(1), 2: self._tile(4)}
         self._turned_tile = min(TURNED_TILE, layout.n_full)
         self._near = _near(layout, self._turned_tile) and self.least <= self._turned_tile + layout.reach - layout.before
-        self.align = lanes(problem.accumulate.itemsize) if len(self.column_taps) >= LONG else 1
+        self._turns = self._shared and self._near and layout.n_full >= WIDE
+        self.align = lanes(problem.accumulate.itemsize) if self._turns and len(self.column_taps) >= LONG else 1
 
     def _tile(self, wider: int) -> tuple[int, int]:
         tile, pitch = _tile(self.layout, wider)
@@ -121,7 +122,7 @@ class LineSweep:
         march = NO_MARCH
         if self._shared and horizontal:
             march = separable_march(self.layout, *taps, source, sums, target, outside)
-        turned = transposed(*taps, source, sums, target) if self._shared and self._near else NOT_TURNED
+        turned = transposed(*taps, source, sums, target) if self._turns else NOT_TURNED
         return _Ready(sums, *taps, outside, vertical4, vertical1, horizontal, stages, march, turned)
 
     def _means_of_bytes(self, stages: dict[str, int]) -> _Ready:

@@ -14,11 +14,12 @@ from fastconv.loops.vec import lanes, vector_bytes
 from .common import fold, nones, token
 from .stages import vertical
 
-__all__ = ["NOT_TURNED", "Transposed", "stretches", "transposed"]
+__all__ = ["NOT_TURNED", "WIDE", "Transposed", "stretches", "transposed"]
 
-#: taps along the row from which on turning the lines over pays, and output samples of a tile then.  Measured: of 25
-#: nine tenths of the time at 2048 x 2048 and eleven tenths at 1080 x 1920, of 61 three quarters, of 15 one and a half
-LONG, TILE = 25, 320
+#: taps along the row, and outputs of a row, from which on turning the lines over pays, and output samples of a tile
+#: then.  Measured, of the time without: 512 x 512, 41 taps nine tenths; 1081 x 1923, 33 taps all of it, 57 taps four
+#: fifths; 256 x 256, 25 taps one and a half, 57 taps eleven tenths
+LONG, WIDE, TILE = 33, 384, 320
 #: rows summed at once: of 81 taps three quarters of the time of four, of 25 nine tenths
 MANY = 8
 
