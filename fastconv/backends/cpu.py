@@ -254,9 +254,9 @@ class _Job:
             wanted = -(-int(self.cost) // BAND_NS)
             if workers > 1:
                 wanted = max(wanted, workers, min(4 * workers, int(self.cost) // SERIAL_NS))
-        each = -(-rows // wanted)
         step = max(self.align, ROW_BLOCK)
-        each = -(-each // step) * step
+        # rather a few more bands than one that is longer by a whole step, for which the other workers wait
+        each = max(1, rows // wanted // step) * step
         return [(y, min(rows, y + each)) for y in range(0, rows, each)]
 
     def _run(self, image: np.ndarray, out: np.ndarray, y0: int, y1: int) -> None:
