@@ -47,10 +47,11 @@ def in_tiles(problem: Problem) -> bool:
     """Whether two neighbouring axes are filtered, with no more than channels behind them, by taps that a tile holds.
 
     >>> import numpy as np
-    >>> f32 = np.dtype("float32")
-    >>> image = (480, 640), (0, 1), (31, 31), (1, 1), (1, 1), (15, 15), ("reflect",) * 2, 0.0, f32, f32, f32
-    >>> in_tiles(Problem(*image)), in_tiles(Problem((640,), (0,), (31,), (1,), (1,), (15,), ("wrap",), *image[7:]))
-    (True, False)
+    >>> rest = (1, 1), (1, 1), ("reflect", "reflect"), 0.0, *[np.dtype("float32")] * 3
+    >>> in_tiles(Problem((480, 640), (0, 1), (31, 31), (15, 15), *rest))
+    True
+    >>> in_tiles(Problem((480, 640), (0, 1), (31, 301), (15, 150), *rest))
+    False
     """
     axes = problem.axes
     if len(axes) != 2 or axes[1] != axes[0] + 1:
