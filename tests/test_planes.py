@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import oracle
 import pytest
 from scipy import ndimage
 
@@ -42,9 +43,9 @@ def test_volumes(shape: tuple[int, ...], dtype: str, mode: str) -> None:
 @pytest.mark.parametrize("options", [{"stride": 2}, {"stride": (1, 2, 1)}, {"dilation": (2, 1, 1)}, {"dilation": 2}])
 def test_strides_and_dilation(options: dict[str, Any]) -> None:
     image = RANDOM.random((19, 33, 50))
-    direct = fc.correlate(image, KERNEL, axes=(0, 1, 2), method="direct", **options)
-    np.testing.assert_allclose(separable(image, **options), direct, rtol=0, atol=1e-12)
-    np.testing.assert_allclose(separable(image.astype("f4"), **options), direct, rtol=0, atol=1e-4)
+    exact = np.asarray(oracle.correlate(image, KERNEL, **options).value, float)
+    np.testing.assert_allclose(separable(image, **options), exact, rtol=0, atol=1e-12)
+    np.testing.assert_allclose(separable(image.astype("f4"), **options), exact, rtol=0, atol=1e-4)
 
 
 @pytest.mark.parametrize("room", [1, 30_000, 10**8])

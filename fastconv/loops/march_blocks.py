@@ -32,7 +32,7 @@ LINE, LINE_LEAD = 32, 3
 AHEAD = 512
 
 
-def _shifted(e, columns, samples):
+def shifted(e, columns, samples):
     """The vector that begins ``samples`` behind the first of ``columns``, vectors that lie side by side."""
     whole, part = divmod(samples, e.n)
     if part == 0:
@@ -41,7 +41,7 @@ def _shifted(e, columns, samples):
     return e.b.shuffle_vector(columns[whole], columns[whole + 1], lanes)
 
 
-def _addresses(e, table, n, more):
+def addresses(e, table, n, more):
     """The first n addresses of a table, each with ``more`` bytes added."""
     return [e.b.add(e.integer(table, k), more) for k in range(n)]
 
@@ -130,7 +130,7 @@ def _march(e, begin, end, step, first, main, put, streams):
     put(last[0], last[len(start) + 1 :], streams)
 
 
-def _whole_row(e, plan, lead, ahead, step, first, main, put, near, streams):
+def whole_row(e, plan, lead, ahead, step, first, main, put, near, streams):
     """Every output of a row, in registers: see `_ends`, `_inside` and `_march`."""
     _ends(e, plan, ahead, near)
     _march(e, *_inside(e, plan, lead, step), step, first, main, put, streams)
@@ -192,6 +192,26 @@ def _march_on_lines(e, begin, end, ahead, rows, column, sums_of, put, streams):
     e.repeat(begin, end, e.const(LINE * e.n), [], stretch)
 
 
+def by_columns(e, ahead, rows, column, sums_of, put):
+    """`main`, `first` and `near` of `whole_row` for sums of columns that are carried on from turn to turn.
+
+    ``column(i)``: a vector for each of ``rows`` output rows; ``sums_of(columns)``: the outputs of ``ahead`` + 1.
+    """
+
+    def main(i, carried):
+        columns = [carried[k : k + rows] for k in range(0, ahead * rows, rows)]
+        columns.append(column(e.plus(i, ahead * e.n)))
+        return [v for c in columns[1:] for v in c], sums_of(columns)
+
+    def first(i):
+        return [v for k in range(ahead) for v in column(e.plus(i, k * e.n))], rows
+
+    def near(i, starts, border):
+        put(i, sums_of([[border(k, v) for v in column(start)] for k, start in enumerate(starts)]))
+
+    return main, first, near
+
+
 @intrinsic
 def march_separable(
     typingctx, table, wv, wh, outs, plan, lead,
@@ -212,7 +232,7 @@ def march_separable(
         ahead = -(-(nh - 1) * gap // e.n)
         # addresses of the first padded sample
         padding = e.times(e.integer(plan, 2), -narrow)
-        sources, targets = _addresses(e, table, nv + r_ - 1, padding), _addresses(e, outs, r_, e.const(0))
+        sources, targets = addresses(e, table, nv + r_ - 1, padding), addresses(e, outs, r_, e.const(0))
         vertical = [e.weight(wv, k) for k in range(nv)]
         horizontal = [e.weight(wh, k) for k in range(nh)]
 
@@ -226,25 +246,19 @@ def march_separable(
             return ordered_sums(e, count(along_fold), nh, r_, sample, horizontal.__getitem__)
 
         def sums_of(columns):
-            return along_taps(lambda k, r: _shifted(e, [c[r] for c in columns], k * gap))
+            return along_taps(lambda k, r: shifted(e, [c[r] for c in columns], k * gap))
 
         def put(i, sums, streams=False):
             at = e.times(i, width)
             for to, s in zip(targets, sums, strict=True):
                 _store(e, builder.add(to, at), s, out_t.dtype, streams)
 
+        carry_on, first, near = by_columns(e, ahead, r_, column, sums_of, put)
+
         def main(i, carried):
             if count(stream):
                 _ask(e, sources[nv - 1 :], i, narrow)
-            columns = [carried[k : k + r_] for k in range(0, ahead * r_, r_)]
-            columns.append(column(e.plus(i, ahead * e.n)))
-            return [v for c in columns[1:] for v in c], sums_of(columns)
-
-        def first(i):
-            return [v for k in range(ahead) for v in column(e.plus(i, k * e.n))], r_
-
-        def near(i, starts, border):
-            put(i, sums_of([[border(k, v) for v in column(start)] for k, start in enumerate(starts)]))
+            return carry_on(i, carried)
 
         if nh > SHIFTED and not e.whole and narrow < e.size:
 
@@ -255,7 +269,7 @@ def march_separable(
             begin, end = _inside(e, plan, lead, e.n)
             _march_on_lines(e, begin, end, ahead, r_, column, on_line, put, count(stream))
         else:
-            _whole_row(e, plan, lead, ahead, e.n, first, main, put, near, count(stream))
+            whole_row(e, plan, lead, ahead, e.n, first, main, put, near, count(stream))
         return context.get_dummy_value()
 
     tokens = (src_t, acc_t, out_t, down, down_fold, along, along_fold, step, rows, stream)
@@ -279,7 +293,7 @@ def march_dense(
         narrow, width = src_t.dtype.bitwidth // 8, out_t.dtype.bitwidth // 8
         ahead = -(-(nh - 1) * gap // e.n)
         padding = e.times(e.integer(plan, 2), -narrow)
-        sources, targets = _addresses(e, table, nv + r_ - 1, padding), _addresses(e, outs, r_, e.const(0))
+        sources, targets = addresses(e, table, nv + r_ - 1, padding), addresses(e, outs, r_, e.const(0))
         v_ = count(vectors)
         carries = src_t.dtype != acc_t.dtype  # what is converted, is converted once
         taps = [(k, j) for k in range(nv) for j in range(nh) if not count(cross) or k == nv // 2 or j == nh // 2]
@@ -307,12 +321,12 @@ def march_dense(
                 to = builder.add(targets[k // many], at)
                 _store(e, e.plus(to, k % many * e.n * width), s, out_t.dtype, streams)
 
-        def shifted(loaded):
+        def in_registers(loaded):
             made = {}
 
             def under(j, v):
                 if (j, v) not in made:
-                    made[j, v] = _shifted(e, loaded[v : v + ahead + 1], j * gap)
+                    made[j, v] = shifted(e, loaded[v : v + ahead + 1], j * gap)
                 return made[j, v]
 
             return under
@@ -328,7 +342,7 @@ def march_dense(
                     loaded = carried[len(following) : len(following) + ahead]
                     loaded += [e.load(e.plus(at, (ahead + v) * e.n * narrow), src_t.dtype) for v in range(v_)]
                     following.extend(loaded[v_:])
-                    return shifted(loaded)
+                    return in_registers(loaded)
                 made = {}
 
                 def under(j, v):  # loads are free where the multiplications bind; shifts are not
@@ -349,15 +363,24 @@ def march_dense(
         def near(i, starts, border):
             def samples(source):
                 at = [builder.add(source, e.times(start, narrow)) for start in starts]
-                return shifted([border(k, e.load(a, src_t.dtype)) for k, a in enumerate(at)])
+                return in_registers([border(k, e.load(a, src_t.dtype)) for k, a in enumerate(at)])
 
             put(i, block(1, samples))
 
-        _whole_row(e, plan, lead, ahead, v_ * e.n, first, main, put, near, count(stream))
+        whole_row(e, plan, lead, ahead, v_ * e.n, first, main, put, near, count(stream))
         return context.get_dummy_value()
 
     tokens = (src_t, acc_t, out_t, down, along, step, cross, rows, vectors, stream)
     return types.void(*[types.intp] * 5, *tokens), codegen
 
 
-__all__ = ["KEPT", "PLAN_WORDS", "march_dense", "march_separable"]
+__all__ = [
+    "KEPT",
+    "PLAN_WORDS",
+    "addresses",
+    "by_columns",
+    "march_dense",
+    "march_separable",
+    "shifted",
+    "whole_row",
+]

@@ -7,7 +7,7 @@ from numba.extending import intrinsic
 
 from .blocks import fetch
 from .jit import loop
-from .march_blocks import _addresses, _shifted, _whole_row
+from .march_blocks import addresses, by_columns, shifted, whole_row
 from .vec import Emitter, count
 
 # constants of a specialisation, see jit.Loop.address
@@ -40,7 +40,7 @@ def march_means(typingctx, table, numbers, outs, plan, lead, down, along, step, 
         nv, nh, r_, gap = (count(n) for n in (down, along, rows, step))
         ahead = -(-(nh - 1) * gap // e.n)
         padding = e.times(e.integer(plan, 2), -1)
-        sources, targets = _addresses(e, table, nv + r_ - 1, padding), _addresses(e, outs, r_, e.const(0))
+        sources, targets = addresses(e, table, nv + r_ - 1, padding), addresses(e, outs, r_, e.const(0))
         half, multiplier, shift = (e.weight(numbers, i) for i in range(3))
 
         def column(i):
@@ -59,7 +59,7 @@ def march_means(typingctx, table, numbers, outs, plan, lead, down, along, step, 
                 row = [c[r] for c in columns]
                 total = row[0]
                 for j in range(1, nh):
-                    total = b.add(total, _shifted(e, row, j * gap))
+                    total = b.add(total, shifted(e, row, j * gap))
                 found.append(total)
             return found
 
@@ -68,18 +68,9 @@ def march_means(typingctx, table, numbers, outs, plan, lead, down, along, step, 
                 v = _divided(e, s, half, multiplier, shift)
                 b.store(v, e.pointer(b.add(to, i), v.type)).align = 1
 
-        def main(i, carried):
-            columns = [carried[k : k + r_] for k in range(0, ahead * r_, r_)]
-            columns.append(column(e.plus(i, ahead * e.n)))
-            return [v for c in columns[1:] for v in c], sums_of(columns)
+        main, first, near = by_columns(e, ahead, r_, column, sums_of, put)
 
-        def first(i):
-            return [v for k in range(ahead) for v in column(e.plus(i, k * e.n))], r_
-
-        def near(i, starts, border):
-            put(i, sums_of([[border(k, v) for v in column(start)] for k, start in enumerate(starts)]))
-
-        _whole_row(e, plan, lead, ahead, e.n, first, main, put, near, 0)
+        whole_row(e, plan, lead, ahead, e.n, first, main, put, near, 0)
         return context.get_dummy_value()
 
     return types.void(*[types.intp] * 5, down, along, step, rows), codegen
