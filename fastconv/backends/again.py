@@ -48,7 +48,7 @@ class Step:
     def of(cls, call: Call, writes_out: bool = True, keep: Any = None) -> Step:
         """A sweep's call; writes_out: whether it writes to the output, or to memory of its own."""
         args = (call.source, *call.before, call.out, *call.after)
-        return cls(call.driver, args, 0, 1 + len(call.before) if writes_out else None, keep)
+        return cls(call.driver, args, 0, 1 + len(call.before) if writes_out else None, (call.keep, keep))
 
     def __call__(self, image: int, out: int) -> None:
         args = list(self.args)

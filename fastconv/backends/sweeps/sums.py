@@ -122,18 +122,26 @@ class SumSweep:
         after: tuple[Any, ...] = (target.rows(y0, y1), layout.n_full, 0, y1 - y0, y0, self.restart)
         numbers = self.numbers.copy()
         alone = ready["slide"], ready["sums"], ready["plain"]
+        keep = None
         if self.square:
             before += (int(layout.left.max(initial=-1)) + 1, layout.n_in)
-            after += (*self._room(ready, target.dtype.itemsize), line, numbers, ready["enter"], alone[0])
+            keep = self._zeros(ready["size"])
+            after += (*self._room(ready, target.dtype.itemsize, keep), line, numbers, ready["enter"], alone[0])
             after += (ready["starts"], ready["columns"], ready["row"], *alone[1:])
             driver = turned_sums.sum_groups.compiled(rows.base, *before, target.base, *after)
         else:
             before += (layout.n_in,)
             after += (line, numbers, *alone)
             driver = cpu_sums.sum_rows.compiled(rows.base, *before, target.base, *after)
-        return Call(driver, rows.base, before, target.base, after)
+        return Call(driver, rows.base, before, target.base, after, keep)
 
-    def _room(self, ready: dict[str, int], out_size: int) -> tuple[Any, ...]:
+    def _zeros(self, size: int) -> np.ndarray:
+        """A row of zeros of ``size`` bytes a sample."""
+        zeros = scratch("sums_zeros", (self.layout.n_in + SLACK) * size, np.uint8)
+        zeros[:] = 0
+        return zeros
+
+    def _room(self, ready: dict[str, int], out_size: int, zeros: np.ndarray) -> tuple[Any, ...]:
         """Sizes and scratch of `turned_sums.sum_groups`."""
         layout, square = self.layout, self.square
         counts = {
@@ -144,7 +152,5 @@ class SumSweep:
         dtype = np.dtype(np.int32) if ready["whole"] else self.sums_dtype
         rooms = [scratch(f"sums_{name}", n, dtype)[:n] for name, n in counts.items()]
         table = scratch("sums_table", 3 * square, np.int64)[: 3 * square]
-        zeros = scratch("sums_zeros", (layout.n_in + SLACK) * ready["size"], np.uint8)
-        zeros[:] = 0
         spare = scratch("sums_spare", (square * square + layout.n_full + square) * out_size, np.uint8)
         return square, ready["size"], out_size, TILE, *rooms, table, address(zeros), spare

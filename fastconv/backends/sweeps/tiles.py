@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any
 
 import numpy as np
@@ -121,7 +121,7 @@ def _order(radices: tuple[int, ...]) -> np.ndarray:
     return found
 
 
-@lru_cache(maxsize=32)
+@cache  # of few steps, and for ever: compiled calls hold their addresses
 def _factors(radix: int, step: int, dtype: np.dtype) -> np.ndarray:
     """exp(-2 pi i j q / (radix * step)) for each place j within the step and each q > 0 of a butterfly."""
     turns = np.outer(np.arange(step), np.arange(1, radix)) / (radix * step)
